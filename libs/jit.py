@@ -1,0 +1,158 @@
+"""The one door to numba.
+
+Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. numba's own cache
+does not notice an edit in *another* module (a changed layout constant silently keeps its old value), so the cache directory
+of each kernel is keyed by a digest of its module's source and of every ``libs`` or ``services`` module that it imports,
+directly or not; the CPU is part of the key too. A directory that cannot be written falls back to a private temporary one.
+
+Environment
+-----------
+CROSSBOOK_CACHE_DIR
+    Where compiled kernels are kept; default ``$XDG_CACHE_HOME/crossbook`` or ``~/.cache/crossbook``.
+NUMBA_CPU_NAME
+    numba's own: ``generic`` while an image is built, so that its kernels run on any host.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import config as _config
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import Signature
+from numba.extending import intrinsic as _intrinsic
+
+__all__ = ["Signature", "cache_root", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("libs", "services")
+
+
+def _writable(path: Path) -> bool:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def cache_root() -> Path:
+    """Return the directory of compiled kernels for this CPU, creating it.
+
+    Returns
+    -------
+    Path
+        ``CROSSBOOK_CACHE_DIR`` or the user's cache directory when it can be written, else a temporary directory.
+    """
+    given = os.environ.get("CROSSBOOK_CACHE_DIR")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "crossbook"
+    cpu = os.environ.get("NUMBA_CPU_NAME") or _host_cpu()
+    for base in ([Path(given)] if given else []) + [home]:
+        if _writable(base / cpu):
+            return base / cpu
+    return Path(tempfile.mkdtemp(prefix="crossbook-kernels-"))
+
+
+def _host_cpu() -> str:
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features().flatten()
+    return f"{binding.get_host_cpu_name()}-{hashlib.sha256(features.encode()).hexdigest()[:8]}"
+
+
+def _file_of(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@lru_cache(maxsize=None)
+def _imports(path: Path) -> frozenset[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in found if name.split(".")[0] in PACKAGES)
+
+
+@lru_cache(maxsize=None)
+def source_digest(module: str) -> str:
+    """Return a digest of a module's source and of all project modules that it imports.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name, as in ``libs.book.kernels``.
+    """
+    seen: dict[str, bytes] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        path = _file_of(name)
+        if path is None or str(path) in seen:
+            continue
+        seen[str(path)] = path.read_bytes()
+        todo.extend(_imports(path))
+    total = hashlib.sha256(numba.__version__.encode())
+    for name in sorted(seen):
+        total.update(name.removeprefix(str(ROOT)).encode())
+        total.update(hashlib.sha256(seen[name]).digest())
+    return total.hexdigest()[:16]
+
+
+def kernel(function: F | None = None, *, inline: bool = False) -> Any:
+    """Compile a function to native code that runs without the GIL, cached on disk.
+
+    Division by zero gives inf or nan as in numpy; indices are not checked. ``inline`` asks LLVM to inline the body into
+    its callers.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, NamedTuples of arrays, and scalars. It must not raise.
+    inline : bool
+        For small functions on the hot path.
+    """
+    if function is None:
+        return lambda f: kernel(f, inline=inline)
+    name = function.__module__
+    if name == "__main__" and (spec := getattr(sys.modules[name], "__spec__", None)) is not None:
+        name = spec.name
+    cached = name.split(".")[0] in PACKAGES
+    if cached:
+        _config.CACHE_DIR = str(cache_root() / source_digest(name))
+    options = {"forceinline": True} if inline else {}
+    return numba.njit(
+        nogil=True, cache=cached, error_model="numpy", boundscheck=_config.BOUNDSCHECK or False, **options
+    )(function)
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Make an LLVM-level function; see :mod:`libs.memory`."""
+    return _intrinsic(function)
+
+
+def external(name: str, signature: Signature) -> Any:
+    """Return a C library function that a kernel may call; resolved by symbol, so callers stay cacheable."""
+    return types.ExternalFunction(name, signature)

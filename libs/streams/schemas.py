@@ -1,0 +1,162 @@
+"""Layouts of the packed records on Redis Streams.
+
+Every packed stream entry has the fields ``v`` (schema version), ``run`` (the consumer's start, ns since the epoch), ``n``
+(number of records) and ``d`` (the records, back to back). Times named ``_us`` and ``_ns`` are since the Unix epoch.
+``sent_ts_us`` is the scheduled send time of the newest event in the record, ``oldest_sent_ts_us`` of the oldest one that was
+conflated into it. ``book_id`` and ``symbol_id`` are dense and hold for one ``run``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from libs.features.definitions import COLUMNS
+
+TOP_LEVELS = 20
+
+_KEY = [
+    ("book_id", "<u4"),
+    ("symbol_id", "<u4"),
+    ("exchange", "u1"),
+    ("valid", "u1"),
+    ("incomplete", "u1"),
+    ("reserved", "u1"),
+    ("flags", "<u4"),
+    ("symbol", "S64"),
+    ("session", "<u8"),  # of the channel, ns since the epoch
+    ("sequence", "<u8"),  # of the message that completed the event
+    ("feed_ts_us", "<i8"),
+    ("exchange_ts_us", "<i8"),  # 0: the venue gave none
+    ("sent_ts_us", "<i8"),
+    ("oldest_sent_ts_us", "<i8"),
+    ("recv_ts_ns", "<i8"),  # kernel receive time
+    ("book_ts_ns", "<i8"),  # when the book thread had applied the event
+    ("events", "<u4"),  # events conflated into this record
+    ("price_exponent", "i1"),
+    ("size_exponent", "i1"),
+    ("reserved2", "<u2"),
+]
+
+FEATURES = np.dtype(
+    _KEY
+    + [("best_bid", "<f8"), ("best_ask", "<f8"), ("bid_size", "<f8"), ("ask_size", "<f8")]
+    + [(name, "<f8") for name in COLUMNS]
+)
+
+BOOK = np.dtype(
+    _KEY
+    + [
+        ("bid_count", "<u2"),  # levels present below, at most TOP_LEVELS
+        ("ask_count", "<u2"),
+        ("reserved3", "<u4"),
+        # best first; mantissas in units of 10^price_exponent and 10^size_exponent
+        ("bid_prices", "<i8", (TOP_LEVELS,)),
+        ("bid_sizes", "<i8", (TOP_LEVELS,)),
+        ("ask_prices", "<i8", (TOP_LEVELS,)),
+        ("ask_sizes", "<i8", (TOP_LEVELS,)),
+    ]
+)
+
+NBBO = np.dtype(
+    [
+        ("symbol_id", "<u4"),
+        ("state", "u1"),  # libs.nbbo.states
+        ("bid_exchanges", "u1"),  # bit set by exchange id
+        ("ask_exchanges", "u1"),
+        ("bid_exchange", "u1"),  # the one to route to; 255: none
+        ("ask_exchange", "u1"),
+        ("price_exponent", "i1"),
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
+        ("excluded", "u1", (8,)),  # by exchange id: reason code of libs.nbbo.states; 0: taken in
+        ("symbol", "S64"),
+        ("bid_price", "<i8"),  # mantissas of 10^price_exponent; 0 with bid_exchanges 0: none
+        ("ask_price", "<i8"),
+        ("bid_size", "<f8"),  # base currency, summed over the exchanges at the price
+        ("ask_size", "<f8"),
+        ("mid", "<f8"),
+        ("spread", "<f8"),
+        ("feed_ts_us", "<i8"),
+        ("sent_ts_us", "<i8"),
+        ("oldest_sent_ts_us", "<i8"),
+        ("book_ts_ns", "<i8"),
+    ]
+)
+
+TRADES = np.dtype(
+    [
+        ("book_id", "<u4"),
+        ("exchange", "u1"),
+        ("side", "i1"),  # aggressor: 1 bought, -1 sold, 0 unknown
+        ("price_exponent", "i1"),
+        ("size_exponent", "i1"),
+        ("symbol", "S64"),
+        ("session", "<u8"),
+        ("sequence", "<u8"),
+        ("trade_id", "<u8"),
+        ("price", "<i8"),
+        ("size", "<i8"),
+        ("feed_ts_us", "<i8"),
+        ("exchange_ts_us", "<i8"),
+        ("sent_ts_us", "<i8"),
+    ]
+)
+
+STATUS = np.dtype(
+    [
+        ("book_id", "<u4"),  # 4294967295: the whole channel
+        ("exchange", "u1"),
+        ("kind", "u1"),  # libs.streams.schemas.STATUS_KINDS
+        ("reserved", "<u2"),
+        ("flags", "<u4"),  # of the book after it; 0 for a channel
+        ("symbol_id", "<u4"),
+        ("symbol", "S64"),
+        ("session", "<u8"),
+        ("sequence", "<u8"),
+        ("feed_ts_us", "<i8"),
+        ("sent_ts_us", "<i8"),
+        ("book_ts_ns", "<i8"),
+        ("tick", "<i8"),  # an instrument's, in 10^tick_exponent; 0 otherwise
+        ("lot", "<i8"),
+        ("multiplier", "<i8"),
+        ("tick_exponent", "i1"),
+        ("lot_exponent", "i1"),
+        ("multiplier_exponent", "i1"),
+        ("inverse", "u1"),
+        ("reserved2", "<u4"),
+    ]
+)
+
+STATUS_KINDS = (
+    "invalid",  # a book stopped being valid; flags say why
+    "valid",  # a book became valid
+    "instrument",  # tick, lot, multiplier of a symbol
+    "flags",  # halted, mute, stale, trades_missed, … changed on a valid book
+    "session",  # a channel started a new session
+    "session_end",
+    "lost",  # a range of a channel was given up
+    "break",  # rows were dropped before this entry (Redis was down)
+)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One packed stream: its name, layout and version."""
+
+    name: str
+    version: int
+    dtype: np.dtype
+
+
+SCHEMAS = {
+    schema.name: schema
+    for schema in (
+        Schema("features", 1, FEATURES),
+        Schema("book", 1, BOOK),
+        Schema("nbbo", 1, NBBO),
+        Schema("trades", 1, TRADES),
+        Schema("status", 1, STATUS),
+    )
+}
