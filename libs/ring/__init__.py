@@ -1,0 +1,1 @@
+"""Single-producer single-consumer rings of 64-byte slots."""

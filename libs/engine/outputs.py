@@ -1,0 +1,200 @@
+"""What the book thread leaves for the publisher: the latest record of each book and symbol, and short queues.
+
+A record is written under a version (odd while it is being written). Its id goes into a queue once, until the publisher has
+taken it: a publisher that keeps up sees every event, one that is behind sees the latest state of each, and nothing can overflow.
+Trades and status records are events of their own and wait in bounded queues that count what they drop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from libs.jit import kernel
+from libs.memory import exchange, fence, load_acquire, store_release
+from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
+
+FEATURE_WORDS = FEATURES.itemsize // 8
+BOOK_WORDS = BOOK.itemsize // 8
+NBBO_WORDS = NBBO.itemsize // 8
+TRADE_WORDS = TRADES.itemsize // 8
+STATUS_WORDS = STATUS.itemsize // 8
+
+# Words of a queue's control.
+Q_HEAD = 0
+Q_TAIL = 16
+Q_DROPPED = 32
+Q_HIGH_WATER = 33
+Q_WORDS = 64
+
+TRADE_QUEUE = 1 << 15
+STATUS_QUEUE = 1 << 15
+
+FEATURE, BOOKS, SYMBOLS, TRADE, STATE = range(5)
+"""Rows of Outputs.controls."""
+
+
+class Outputs(NamedTuple):
+    """Latest records and queues.
+
+    Attributes
+    ----------
+    features, books : int64[max_books, words]
+        Memory of libs.streams.schemas.FEATURES and BOOK records.
+    feature_values : float64[max_books, FEATURE_WORDS]
+        The same memory as ``features``.
+    nbbo : int64[max_symbols, NBBO_WORDS]
+    nbbo_values : float64[max_symbols, NBBO_WORDS]
+        The same memory as ``nbbo``.
+    book_version, nbbo_version : int64[:]
+    feature_dirty, book_dirty, nbbo_dirty : int64[:]
+        1 while the id stands in its queue.
+    feature_queue, book_queue, nbbo_queue : int64[:]
+        Ids; powers of two, never smaller than the number of ids.
+    trades : int64[TRADE_QUEUE, TRADE_WORDS]
+    status : int64[STATUS_QUEUE, STATUS_WORDS]
+    controls : int64[5, Q_WORDS]
+    """
+
+    features: np.ndarray
+    books: np.ndarray
+    feature_values: np.ndarray
+    nbbo: np.ndarray
+    nbbo_values: np.ndarray
+    book_version: np.ndarray
+    nbbo_version: np.ndarray
+    feature_dirty: np.ndarray
+    book_dirty: np.ndarray
+    nbbo_dirty: np.ndarray
+    feature_queue: np.ndarray
+    book_queue: np.ndarray
+    nbbo_queue: np.ndarray
+    trades: np.ndarray
+    status: np.ndarray
+    controls: np.ndarray
+
+
+_VIEWS = {"feature_values": "features", "nbbo_values": "nbbo"}
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(1, (n - 1).bit_length())
+
+
+def spec(max_books: int, max_symbols: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return name → (dtype, shape) of the arrays, for shared memory."""
+    books, symbols = _power_of_two(max_books), _power_of_two(max_symbols)
+    shapes: dict[str, tuple[int, ...]] = {
+        "features": (max_books, FEATURE_WORDS),
+        "books": (max_books, BOOK_WORDS),
+        "nbbo": (max_symbols, NBBO_WORDS),
+        "book_version": (max_books,),
+        "nbbo_version": (max_symbols,),
+        "feature_dirty": (max_books,),
+        "book_dirty": (max_books,),
+        "nbbo_dirty": (max_symbols,),
+        "feature_queue": (books,),
+        "book_queue": (books,),
+        "nbbo_queue": (symbols,),
+        "trades": (TRADE_QUEUE, TRADE_WORDS),
+        "status": (STATUS_QUEUE, STATUS_WORDS),
+        "controls": (5, Q_WORDS),
+    }
+    return {f"out_{name}": ("<i8", shape) for name, shape in shapes.items()}
+
+
+def bind(arrays: Mapping[str, np.ndarray]) -> Outputs:
+    """Return the outputs whose arrays :func:`spec` named."""
+    found = {}
+    for field in Outputs._fields:
+        source = arrays[f"out_{_VIEWS.get(field, field)}"]
+        found[field] = source.view(np.float64) if field in _VIEWS else source
+    return Outputs(**found)
+
+
+@kernel(inline=True)
+def queue_id(queue: np.ndarray, control: np.ndarray, dirty: np.ndarray, identity: int) -> None:
+    """Put an id into its queue unless it is there."""
+    if exchange(dirty, identity, 1) == 1:
+        return
+    head = control[Q_HEAD]
+    queue[head & (len(queue) - 1)] = identity
+    store_release(control, Q_HEAD, head + 1)
+
+
+@kernel
+def queue_room(control: np.ndarray, size: int) -> int:
+    """Return the place of the next record of a bounded queue, or -1 (counted) when it is full."""
+    head = control[Q_HEAD]
+    used = head - load_acquire(control, Q_TAIL)
+    if used >= size:
+        control[Q_DROPPED] += 1
+        return -1
+    control[Q_HIGH_WATER] = max(control[Q_HIGH_WATER], used + 1)
+    return head & (size - 1)
+
+
+@kernel(inline=True)
+def queue_done(control: np.ndarray) -> None:
+    """Show the record at the place that :func:`queue_room` gave."""
+    store_release(control, Q_HEAD, control[Q_HEAD] + 1)
+
+
+@kernel
+def take_latest(
+    queue: np.ndarray,
+    control: np.ndarray,
+    dirty: np.ndarray,
+    version: np.ndarray,
+    records: np.ndarray,
+    out: np.ndarray,
+) -> int:
+    """Copy the latest record of each id in a queue; the publisher's side.
+
+    Parameters
+    ----------
+    queue, control, dirty, version, records
+        Arrays of :class:`Outputs` that belong together.
+    out : int64[n, words]
+        Filled from row 0; at most ``n`` records are taken.
+
+    Returns
+    -------
+    int
+        How many were copied.
+    """
+    head = load_acquire(control, Q_HEAD)
+    tail = control[Q_TAIL]
+    n = 0
+    while tail < head and n < len(out):
+        identity = queue[tail & (len(queue) - 1)]
+        tail += 1
+        # Cleared before the copy: an event that comes during it queues the id again.
+        exchange(dirty, identity, 0)
+        while True:
+            before = load_acquire(version, identity)
+            if before & 1 == 0:
+                for k in range(out.shape[1]):
+                    out[n, k] = records[identity, k]
+                fence()
+                if load_acquire(version, identity) == before:
+                    break
+        n += 1
+    store_release(control, Q_TAIL, tail)
+    return n
+
+
+@kernel
+def take_records(records: np.ndarray, control: np.ndarray, out: np.ndarray) -> int:
+    """Move records from a bounded queue into ``out`` (int64[n, words]); return how many."""
+    head = load_acquire(control, Q_HEAD)
+    tail = control[Q_TAIL]
+    n = min(head - tail, len(out))
+    for i in range(n):
+        at = (tail + i) & (len(records) - 1)
+        for k in range(out.shape[1]):
+            out[i, k] = records[at, k]
+    store_release(control, Q_TAIL, tail + n)
+    return n

@@ -1,0 +1,373 @@
+"""The receive thread: drain the sockets, walk the datagrams, put each channel in order, push to the rings.
+
+:func:`take_datagram` is sans-I/O and is what replay, simulation and fuzzing call too; :func:`receive_loop` adds the sockets and
+the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from libs.engine.push import push_message, put_control
+from libs.engine.slots import HEARTBEAT, LOST, NO_BOOK, NOTHING, SESSION, SUSPECT, pack_head
+from libs.jit import kernel
+from libs.libc import CLOCK_MONOTONIC, CLOCK_REALTIME, c_write, now_ns
+from libs.market.symbol_table import SymbolTable
+from libs.memory import address_of, load_acquire
+from libs.multicast.receiver import ReceiveBatch, receive
+from libs.multicast.waiting import wait_readable
+from libs.ring.kernels import claim, is_sleeping, publish
+from libs.ring.state import Ring
+from libs.sequencing import kernels as seq
+from libs.sequencing import state as columns
+from libs.sequencing.state import CHANNELS, Sequencer
+from libs.telemetry.hdr_kernels import record
+from libs.wire import kernels as wire
+
+# Words of Receiver.settings.
+GAP_TIMEOUT_NS = 0
+HEAL_TIMEOUT_NS = 1
+REORDER_WINDOW = 2
+BUSY_POLL = 3
+SETTINGS = 8
+
+# Words of Receiver.counts.
+DATAGRAMS = 0  # by line: DATAGRAMS + line
+BYTES = 4  # by line
+FOREIGN_SOURCE = 8
+TEXT = 9
+TOO_LONG = 10  # datagrams that the receive buffer cut
+KERNEL_DROPS = 11  # by line: last SO_RXQ_OVFL
+HOLD_OVERFLOW = 15
+MALFORMED = 16  # by code of libs.wire.kernels: MALFORMED + code
+COUNTS = 64
+
+ROW_WIRE, ROW_HEAL = 0, 1
+
+LEDGER_SLOTS = 2
+
+
+class Receiver(NamedTuple):
+    """What the receive thread owns.
+
+    Attributes
+    ----------
+    rings : int64[CHANNELS, capacity * 8]
+    ring_controls : int64[CHANNELS, 64]
+    wake : int64[64]
+        Control words on which the book thread says that it sleeps (as a ring's).
+    table : SymbolTable
+    sequencer : Sequencer
+    settings : int64[SETTINGS]
+    counts : int64[COUNTS]
+    rows : int64[2, ROW]
+        HDR rows: scheduled send to kernel receive; time to heal of holes that lines filled.
+    m, b, scratch : int64[16]
+    allowed : int64[:]
+        Source addresses (host order) to listen to; empty: all.
+    """
+
+    rings: np.ndarray
+    ring_controls: np.ndarray
+    wake: np.ndarray
+    table: SymbolTable
+    sequencer: Sequencer
+    settings: np.ndarray
+    counts: np.ndarray
+    rows: np.ndarray
+    m: np.ndarray
+    b: np.ndarray
+    scratch: np.ndarray
+    allowed: np.ndarray
+
+
+def new_receiver(
+    arrays: Mapping[str, np.ndarray], table: SymbolTable, sequencer: Sequencer, allowed: list[int]
+) -> Receiver:
+    """Return a receiver over shared arrays (:func:`libs.engine.state.spec`) with scratch of its own."""
+    return Receiver(
+        arrays["rings"],
+        arrays["ring_controls"],
+        arrays["wake"],
+        table,
+        sequencer,
+        arrays["receive_settings"],
+        arrays["receive_counts"],
+        arrays["receive_rows"],
+        np.zeros(16, np.int64),
+        np.zeros(16, np.int64),
+        np.zeros(16, np.int64),
+        np.array(allowed, np.int64),
+    )
+
+
+@kernel
+def _ring(r: Receiver, ch: int) -> Ring:
+    return Ring(r.rings[ch], r.ring_controls[ch])
+
+
+@kernel
+def _release_held(r: Receiver, ch: int) -> None:
+    """Hand on held messages that are next."""
+    s = r.sequencer
+    ring = _ring(r, ch)
+    while True:
+        place = seq.next_held(s, ch)
+        if place < 0:
+            return
+        at = (ch * columns.HOLD_MESSAGES + place) * columns.HOLD_BYTES
+        code = wire.next_message(s.hold_bytes, at, at + s.hold_length[ch, place], r.m)
+        if not push_message(ring, r.table, code, s.hold_bytes, r.m, r.b, s.hold_recv_ns[ch, place]):
+            return
+        seq.released(s, ch, place)
+
+
+@kernel
+def _give_up_oldest(r: Receiver, ch: int) -> bool:
+    """Declare the oldest hole lost and hand on what waited behind it; False when the ring has no room."""
+    s = r.sequencer
+    ring = _ring(r, ch)
+    target = s.channels[ch, columns.HOLES_LOST] + 1
+    while s.channels[ch, columns.N_HOLES] > 0 and s.channels[ch, columns.HOLES_LOST] < target:
+        _release_held(r, ch)
+        if seq.next_held(s, ch) >= 0:
+            return False
+        if s.channels[ch, columns.HOLES_LOST] >= target or s.channels[ch, columns.N_HOLES] == 0:
+            break
+        # The record must stand before what is released after it, so its slot comes first.
+        at = claim(ring, 1)
+        if at < 0:
+            return False
+        first = s.channels[ch, columns.EXPECTED]
+        lost = seq.give_up(s, ch)
+        ring.slots[at] = pack_head(LOST if lost > 0 else NOTHING, ch, 1, NO_BOOK)
+        ring.slots[at + 1] = lost
+        ring.slots[at + 2] = first
+        publish(ring)
+        if lost == 0:
+            break
+    _release_held(r, ch)
+    return True
+
+
+@kernel
+def _heartbeat(r: Receiver, ch: int, recv_ns: int, mono_ns: int, buf: np.ndarray) -> None:
+    s = r.sequencer
+    wire.heartbeat_body(buf, r.m[wire.BODY_OFF], r.b)
+    session = r.b[wire.HEARTBEAT_SESSION]
+    next_sequence = r.b[wire.HEARTBEAT_NEXT]
+    feed_ts = r.b[wire.HEARTBEAT_FEED_TS]
+    sent_us = r.m[wire.TIMESTAMP_US]
+    verdict = seq.heartbeat(s, ch, session, next_sequence, mono_ns)
+    if verdict == seq.FOREIGN_HEARTBEAT:
+        return
+    ring = _ring(r, ch)
+    if verdict == seq.NEW_SESSION:
+        while s.channels[ch, columns.N_HOLES] > 0:
+            if not _give_up_oldest(r, ch):
+                return
+        _release_held(r, ch)
+        if s.channels[ch, columns.HELD] > 0:
+            return
+        if not put_control(ring, SESSION, ch, session, s.channels[ch, columns.SESSION]):
+            return
+        seq.reset(s, ch, session, mono_ns)
+        seq.heartbeat(s, ch, session, next_sequence, mono_ns)
+    elif verdict == seq.JOINED_SESSION and not put_control(ring, SESSION, ch, session, 0):
+        return
+    at = claim(ring, LEDGER_SLOTS)
+    if at < 0:
+        return
+    slots = ring.slots
+    c = s.channels[ch]
+    missing = 0
+    for i in range(c[columns.N_HOLES]):
+        missing += s.holes[ch, i, columns.MISSING]
+    slots[at] = pack_head(HEARTBEAT, ch, LEDGER_SLOTS, NO_BOOK)
+    slots[at + 1] = session
+    slots[at + 2] = next_sequence
+    slots[at + 3] = sent_us
+    slots[at + 4] = 1 if c[columns.N_HOLES] > 0 else 0
+    slots[at + 5] = feed_ts
+    slots[at + 6] = recv_ns
+    slots[at + 8] = c[columns.SENT_BEFORE] + c[columns.HIGHEST]
+    slots[at + 9] = c[columns.RECEIVED]
+    slots[at + 10] = c[columns.BEFORE_JOIN]
+    slots[at + 11] = c[columns.DUPLICATE] + c[columns.LATE]
+    slots[at + 12] = c[columns.LOST]
+    slots[at + 13] = c[columns.HELD]
+    slots[at + 14] = missing
+    publish(ring)
+
+
+@kernel
+def _take_message(r: Receiver, code: int, buf: np.ndarray, start: int, recv_ns: int, mono_ns: int) -> None:
+    s = r.sequencer
+    m = r.m
+    ch = m[wire.EXCHANGE]
+    sequence = m[wire.SEQUENCE]
+    timestamp_us = m[wire.TIMESTAMP_US]
+    record(r.rows, ROW_WIRE, recv_ns - timestamp_us * 1000)
+    if code == wire.OK and m[wire.TYPE] == HEARTBEAT:
+        _heartbeat(r, ch, recv_ns, mono_ns, buf)
+        return
+    length = m[wire.NEXT_OFF] - start
+    for _ in range(2 * columns.MAX_HOLES):
+        verdict = seq.arrive(s, ch, sequence, timestamp_us, mono_ns)
+        if verdict == seq.HOLD and length > columns.HOLD_BYTES:
+            r.counts[HOLD_OVERFLOW] += 1
+            verdict = seq.HOLD_FULL
+            seq.announce(s, ch, sequence - 1, mono_ns)
+        if verdict != seq.HOLD_FULL:
+            break
+        if not _give_up_oldest(r, ch):
+            return
+        # Releasing what was held decoded it into m.
+        wire.next_message(buf, start, start + length, m)
+    if verdict == seq.APPLY:
+        if push_message(_ring(r, ch), r.table, code, buf, m, r.b, recv_ns):
+            open_ns = seq.applied(s, ch, sequence, mono_ns)
+            if open_ns >= 0:
+                record(r.rows, ROW_HEAL, open_ns)
+            if s.channels[ch, columns.HELD] > 0:
+                _release_held(r, ch)
+    elif verdict == seq.HOLD:
+        open_ns = seq.hold(s, ch, sequence, buf, start, length, recv_ns, mono_ns)
+        if open_ns >= 0:
+            record(r.rows, ROW_HEAL, open_ns)
+
+
+@kernel
+def take_datagram(r: Receiver, buf: np.ndarray, start: int, length: int, recv_ns: int, mono_ns: int) -> None:
+    """Take in one binary datagram.
+
+    Parameters
+    ----------
+    r : Receiver
+    buf : uint8[:]
+        The datagram is ``buf[start:start + length]``.
+    recv_ns, mono_ns : int
+        Kernel receive time (CLOCK_REALTIME), and now (CLOCK_MONOTONIC).
+    """
+    off = start
+    end = start + length
+    while True:
+        code = wire.next_message(buf, off, end, r.m)
+        if code in (wire.END, wire.PADDING):
+            return
+        if code not in (wire.OK, wire.UNKNOWN_TYPE):
+            r.counts[MALFORMED + code] += 1
+            return
+        following = r.m[wire.NEXT_OFF]
+        if code == wire.UNKNOWN_TYPE:
+            # Its length is not known, so the walk ends; it takes its sequence all the same.
+            r.m[wire.NEXT_OFF] = min(end, off + columns.HOLD_BYTES)
+        _take_message(r, code, buf, off, recv_ns, mono_ns)
+        if code == wire.UNKNOWN_TYPE:
+            return
+        off = following
+
+
+@kernel
+def run_timers(r: Receiver, mono_ns: int) -> None:
+    """Doubt channels whose holes stay open, give up those open for too long, and hand on what waits."""
+    s = r.sequencer
+    for ch in range(CHANNELS):
+        c = s.channels[ch]
+        if c[columns.N_HOLES] == 0 and c[columns.SUSPECT] == 0 and c[columns.HELD] == 0:
+            continue
+        _release_held(r, ch)
+        while seq.hole_is_due(s, ch, mono_ns, r.settings[HEAL_TIMEOUT_NS]):
+            if not _give_up_oldest(r, ch):
+                break
+        doubt = seq.is_suspect(s, ch, mono_ns, r.settings[GAP_TIMEOUT_NS], r.settings[REORDER_WINDOW])
+        if doubt and c[columns.SUSPECT] == 0 and put_control(_ring(r, ch), SUSPECT, ch, 1, 0):
+            c[columns.SUSPECT] = 1
+        if c[columns.N_HOLES] == 0 and c[columns.SUSPECT] == 1 and put_control(_ring(r, ch), SUSPECT, ch, 0, 0):
+            c[columns.SUSPECT] = 0
+
+
+@kernel
+def _is_allowed(allowed: np.ndarray, source: int) -> bool:
+    if len(allowed) == 0:
+        return True
+    for i in range(len(allowed)):  # noqa: SIM110 - numba compiles no generator expressions
+        if allowed[i] == source:
+            return True
+    return False
+
+
+@kernel
+def _wake_book_thread(r: Receiver, eventfd: int) -> None:
+    if is_sleeping(r.wake):
+        r.scratch[4] = 1
+        c_write(eventfd, address_of(r.scratch, 4), 8)
+
+
+@kernel
+def _take_batch(r: Receiver, batch: ReceiveBatch, n: int, line: int, text_fd: int, mono_ns: int) -> None:
+    stride = len(batch.data) // len(batch.lengths)
+    r.counts[KERNEL_DROPS + line] = batch.drops[0]
+    for i in range(n):
+        length = batch.lengths[i]
+        r.counts[DATAGRAMS + line] += 1
+        r.counts[BYTES + line] += length
+        if not _is_allowed(r.allowed, batch.source_ip[i]):
+            r.counts[FOREIGN_SOURCE] += 1
+            continue
+        recv_ns = batch.recv_ts_ns[i]
+        if length > 0 and batch.data[i * stride] == 0x7B and text_fd >= 0:  # '{'
+            r.counts[TEXT] += 1
+            c_write(text_fd, address_of(batch.data, i * stride), length)
+            continue
+        if recv_ns == 0:
+            recv_ns = now_ns(r.scratch, CLOCK_REALTIME)
+        take_datagram(r, batch.data, i * stride, length, recv_ns, mono_ns)
+
+
+@kernel
+def receive_loop(
+    r: Receiver, fds: np.ndarray, batch: ReceiveBatch, text_fd: int, eventfd: int, control: np.ndarray, turns: int
+) -> int:
+    """Receive until told to stop.
+
+    Parameters
+    ----------
+    fds : int32[:]
+        Sockets, line A first; one more that brings back datagrams translated from text mode may follow.
+    batch : ReceiveBatch
+    text_fd : int
+        Where datagrams in text mode are written, to be translated; -1: refuse them as malformed.
+    eventfd : int
+        Written to when the book thread sleeps.
+    control : int64[:]
+        Word 0: not zero stops the loop; word 1: monotonic ns of the last turn, a sign of life.
+    turns : int
+        How many turns at the most; -1: no limit.
+
+    Returns
+    -------
+    int
+        0 when stopped, else -errno of a socket.
+    """
+    busy = r.settings[BUSY_POLL] == 1
+    while turns != 0 and load_acquire(control, 0) == 0:
+        turns -= 1
+        total = 0
+        mono_ns = now_ns(r.scratch, CLOCK_MONOTONIC)
+        control[1] = mono_ns
+        for line in range(len(fds)):
+            n = receive(fds[line], batch, 0)
+            if n < 0:
+                return n
+            if n > 0:
+                _take_batch(r, batch, n, line, text_fd, mono_ns)
+                total += n
+        run_timers(r, mono_ns)
+        _wake_book_thread(r, eventfd)
+        if total == 0 and not busy:
+            wait_readable(fds, len(fds), 500, r.scratch)
+    return 0
