@@ -1,0 +1,50 @@
+# Every target stands on `setup`, which takes 10 ms when .venv is up to date.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+SOURCES := libs services scripts tests
+ARGS ?=
+
+.PHONY: help setup up test check lint format bench fuzz lock dashboards alerts clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
+
+setup:  ## Make .venv with everything in it
+	@scripts/setup.sh
+
+up: setup  ## Run the whole pipe: make up ARGS="--duration 20"
+	@$(BIN)/crossbook up $(ARGS)
+
+test: setup  ## Run every test: make test ARGS="-k book"
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+lint: setup  ## Check format, lint and types
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+
+format: setup  ## Format and mend what can be mended
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+alerts:  ## Check Prometheus configuration and rules, where promtool is there
+	@scripts/check_alerts.sh
+
+check: lint alerts test  ## What CI runs
+
+bench: setup  ## Measure, beside named references: make bench ARGS="books"
+	$(BIN)/crossbook bench $(or $(ARGS),all)
+
+fuzz: setup  ## The property tests with many more examples
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 $(ARGS)
+
+dashboards: setup  ## Write grafana/dashboards anew
+	$(BIN)/python scripts/generate_dashboards.py
+
+lock: setup  ## Pin requirements/*.in with hashes; UPGRADE=1 moves versions
+	scripts/lock.sh
+
+clean:  ## Remove .venv, caches and build output; state in ./var stays
+	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find libs services scripts tests -name __pycache__ -prune -exec rm -rf {} +
