@@ -1,0 +1,1 @@
+"""Reading and writing market data at rest."""

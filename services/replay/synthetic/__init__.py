@@ -1,0 +1,1 @@
+"""A seeded synthetic market: many symbols on several exchanges, as fast as it is wanted."""
