@@ -6,7 +6,6 @@ the clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -35,15 +34,15 @@ BUSY_POLL = 3
 SETTINGS = 8
 
 # Words of Receiver.counts.
-DATAGRAMS = 0  # by line: DATAGRAMS + line
-BYTES = 4  # by line
+BYTES = 0  # by line
 FOREIGN_SOURCE = 8
 TEXT = 9
 TOO_LONG = 10  # datagrams that the receive buffer cut
 KERNEL_DROPS = 11  # by line: last SO_RXQ_OVFL
 HOLD_OVERFLOW = 15
 MALFORMED = 16  # by code of libs.wire.kernels: MALFORMED + code
-COUNTS = 64
+DATAGRAMS = 64  # by line and channel: DATAGRAMS + 8 * line + channel; 7: not a known channel
+COUNTS = 96
 
 ROW_WIRE, ROW_HEAL = 0, 1
 
@@ -82,26 +81,6 @@ class Receiver(NamedTuple):
     b: np.ndarray
     scratch: np.ndarray
     allowed: np.ndarray
-
-
-def new_receiver(
-    arrays: Mapping[str, np.ndarray], table: SymbolTable, sequencer: Sequencer, allowed: list[int]
-) -> Receiver:
-    """Return a receiver over shared arrays (:func:`libs.engine.state.spec`) with scratch of its own."""
-    return Receiver(
-        arrays["rings"],
-        arrays["ring_controls"],
-        arrays["wake"],
-        table,
-        sequencer,
-        arrays["receive_settings"],
-        arrays["receive_counts"],
-        arrays["receive_rows"],
-        np.zeros(16, np.int64),
-        np.zeros(16, np.int64),
-        np.zeros(16, np.int64),
-        np.array(allowed, np.int64),
-    )
 
 
 @kernel
@@ -313,7 +292,8 @@ def _take_batch(r: Receiver, batch: ReceiveBatch, n: int, line: int, text_fd: in
     r.counts[KERNEL_DROPS + line] = batch.drops[0]
     for i in range(n):
         length = batch.lengths[i]
-        r.counts[DATAGRAMS + line] += 1
+        exchange = batch.data[i * stride + 20] if length >= 24 else 7
+        r.counts[DATAGRAMS + 8 * line + (exchange if exchange < CHANNELS else 7)] += 1
         r.counts[BYTES + line] += length
         if not _is_allowed(r.allowed, batch.source_ip[i]):
             r.counts[FOREIGN_SOURCE] += 1

@@ -173,7 +173,9 @@ def applied(s: Sequencer, ch: int, sequence: int, now_ns: int) -> int:
 
 
 @kernel
-def hold(s: Sequencer, ch: int, sequence: int, buf: np.ndarray, start: int, length: int, recv_ns: int, now_ns: int) -> int:
+def hold(
+    s: Sequencer, ch: int, sequence: int, buf: np.ndarray, start: int, length: int, recv_ns: int, now_ns: int
+) -> int:
     """Keep a message that came before an earlier one.
 
     Parameters
@@ -297,7 +299,9 @@ def is_suspect(s: Sequencer, ch: int, now_ns: int, gap_timeout_ns: int, reorder_
     channel = s.channels[ch]
     if channel[N_HOLES] == 0:
         return False
-    return now_ns - s.holes[ch, 0, OPENED_NS] > gap_timeout_ns or channel[HIGHEST] - s.holes[ch, 0, HIGH] >= reorder_window
+    return (
+        now_ns - s.holes[ch, 0, OPENED_NS] > gap_timeout_ns or channel[HIGHEST] - s.holes[ch, 0, HIGH] >= reorder_window
+    )
 
 
 @kernel

@@ -1,0 +1,1 @@
+"""The consumer service: multicast in; books, features and NBBO out."""

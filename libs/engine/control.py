@@ -1,0 +1,209 @@
+"""What is not a book event or a trade: heartbeats, statuses, instruments, losses, sessions, and the clock's tick."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from libs.book import kernels as book
+from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRADES_MISSED, VENUE_DOWN
+from libs.engine.books import change_flags, drop_open_event, update_nbbo
+from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
+from libs.engine.slots import NO_BOOK, REFUSALS, byte_of, signed_byte_of
+from libs.engine.state import (
+    APPLIED,
+    CHECKS,
+    CHECKS_FAILED,
+    GAP_BOOKS,
+    HEALED_SNAPSHOT,
+    HEARD_NS,
+    HOLES_OPEN,
+    INSTRUMENT_CHANGES,
+    LAST_FEED_US,
+    LAST_SENT_US,
+    LOST_NS,
+    PENDING_PARTS,
+    REFUSED,
+    SESSION,
+    STALE as STALE_COLUMN,
+    STALE_AFTER_NS,
+    WATERMARK_US,
+    Processor,
+)
+from libs.jit import kernel
+from libs.libc import CLOCK_REALTIME, now_ns
+from libs.nbbo.states import CROSSED_UNCERTAIN
+from libs.sequencing.state import CHANNELS
+
+N_REASONS = len(REFUSALS)
+
+
+@kernel
+def on_heartbeat(p: Processor, slots: np.ndarray, at: int, ch: int) -> None:
+    """Take in a watermark, and check the two equations of wire.md against what the receive side had counted by then."""
+    ledger = p.ledger[ch]
+    ledger[SESSION] = slots[at + 1]
+    ledger[WATERMARK_US] = max(ledger[WATERMARK_US], slots[at + 5])
+    settled = ledger[APPLIED]
+    for reason in range(N_REASONS):
+        settled += ledger[REFUSED + reason]
+    pending = ledger[PENDING_PARTS] + slots[at + 13]
+    sent_ok = slots[at + 8] == slots[at + 10] + settled + slots[at + 12] + pending + slots[at + 14]
+    received_ok = slots[at + 9] == settled + slots[at + 11] + pending
+    ledger[CHECKS] += 1
+    if not (sent_ok and received_ok):
+        ledger[CHECKS_FAILED] += 1
+
+
+@kernel
+def _change_channel(p: Processor, ch: int, set_mask: int, clear_mask: int, drop_events: bool, sent_us: int) -> None:
+    now = now_ns(p.scratch, CLOCK_REALTIME)
+    for b in range(p.table.counts[0]):
+        if p.table.book_exchange[b] == ch:
+            if drop_events:
+                drop_open_event(p, b)
+            change_flags(p, b, set_mask, clear_mask, sent_us, 0, now)
+
+
+@kernel
+def _apply_status(p: Processor, b: int, set_mask: int, clear_mask: int, sent_us: int, now: int) -> None:
+    if set_mask & (NO_SNAPSHOT | BAD | VENUE_DOWN):
+        drop_open_event(p, b)
+    change_flags(p, b, set_mask, clear_mask, sent_us, 0, now)
+
+
+@kernel
+def on_status(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
+    """Apply a status code (wire.md) to one book, or to all of the channel."""
+    code = slots[at + 1]
+    ledger = p.ledger[ch]
+    ledger[APPLIED] += 1
+    set_mask = 0
+    clear_mask = 0
+    if code == 0:
+        set_mask, clear_mask = NO_SNAPSHOT, VENUE_DOWN
+    elif code == 1:
+        set_mask = VENUE_DOWN | NO_SNAPSHOT
+    elif code == 2:
+        set_mask = BAD
+    elif code == 3:
+        set_mask = HALTED
+    elif code == 4:
+        clear_mask = HALTED
+    elif code == 5:
+        set_mask = NO_SNAPSHOT
+    elif code == 6:
+        set_mask = MUTE
+    elif code == 7:
+        clear_mask = MUTE
+    elif code == 8:
+        set_mask = TRADES_MISSED
+    sent_us = slots[at + 3]
+    now = now_ns(p.scratch, CLOCK_REALTIME)
+    one = b != NO_BOOK
+    for i in range(b if one else 0, b + 1 if one else p.table.counts[0]):
+        if p.table.book_exchange[i] == ch:
+            if code == 8:
+                p.trades_missed_us[i] = ledger[LAST_FEED_US]
+            _apply_status(p, i, set_mask, clear_mask, sent_us, now)
+    if code == 5 and not one:
+        put_status(p, SESSION_ENDED, ch, -1, slots[at + 2], ledger[LAST_FEED_US], sent_us, now)
+
+
+@kernel
+def on_instrument(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
+    """Take in tick, lot and multiplier of a symbol; they win over configuration."""
+    word = slots[at + 1]
+    flags = byte_of(word, 0)
+    books = p.books
+    ledger = p.ledger[ch]
+    ledger[APPLIED] += 1
+    known = books.tick[b] != 0
+    changed = (
+        slots[at + 8] != books.tick[b]
+        or slots[at + 9] != books.lot[b]
+        or slots[at + 10] != books.multiplier[b]
+        or signed_byte_of(word, 1) != books.tick_exp[b]
+        or signed_byte_of(word, 2) != books.lot_exp[b]
+        or signed_byte_of(word, 3) != books.multiplier_exp[b]
+        or (flags & 1) != books.inverse[b]
+    )
+    now = now_ns(p.scratch, CLOCK_REALTIME)
+    if changed:
+        if known:
+            ledger[INSTRUMENT_CHANGES] += 1
+        before = books.flags[b]
+        drop = books.parts[b] > 0 and known and slots[at + 10] != books.multiplier[b]
+        if drop:
+            drop_open_event(p, b)
+        book.set_instrument(
+            books, b,
+            slots[at + 8], signed_byte_of(word, 1),
+            slots[at + 9], signed_byte_of(word, 2),
+            slots[at + 10], signed_byte_of(word, 3),
+            flags & 1,
+        )  # fmt: skip
+        put_status(p, INSTRUMENT_SEEN, ch, b, slots[at + 2], ledger[LAST_FEED_US], slots[at + 3], now)
+        if books.flags[b] != before:
+            # set_instrument changed validity itself: show what follows.
+            after = books.flags[b]
+            books.flags[b] = before
+            change_flags(p, b, after & ~before, before & ~after, slots[at + 3], slots[at + 6], now)
+    if flags & 2:
+        change_flags(p, b, DELISTED, 0, slots[at + 3], slots[at + 6], now)
+    else:
+        change_flags(p, b, 0, DELISTED, slots[at + 3], slots[at + 6], now)
+
+
+@kernel
+def on_lost(p: Processor, ch: int, lost: int, first: int, mono_ns: int) -> None:
+    """Mark every book of a channel: any of them may have missed something."""
+    ledger = p.ledger[ch]
+    if ledger[HOLES_OPEN] == 0:
+        ledger[LOST_NS] = mono_ns
+    ledger[HOLES_OPEN] += 1
+    _change_channel(p, ch, GAP, 0, True, ledger[LAST_SENT_US])
+    now = now_ns(p.scratch, CLOCK_REALTIME)
+    put_status(p, RANGE_LOST, ch, -1, first, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
+    if ledger[GAP_BOOKS] == 0:
+        ledger[HEALED_SNAPSHOT] += ledger[HOLES_OPEN]
+        ledger[HOLES_OPEN] = 0
+
+
+@kernel
+def on_suspect(p: Processor, ch: int, doubted: int) -> None:
+    """Doubt the books of a channel with an open hole, or trust them again."""
+    mask = SUSPECT
+    _change_channel(p, ch, mask if doubted else 0, 0 if doubted else mask, False, p.ledger[ch, LAST_SENT_US])
+
+
+@kernel
+def on_session(p: Processor, ch: int, session: int, old: int) -> None:
+    """Begin a session; when another one came before, its books are void."""
+    ledger = p.ledger[ch]
+    ledger[SESSION] = session
+    if old != 0:
+        ledger[WATERMARK_US] = 0
+        _change_channel(p, ch, NO_SNAPSHOT, SUSPECT, True, ledger[LAST_SENT_US])
+    now = now_ns(p.scratch, CLOCK_REALTIME)
+    put_status(p, NEW_SESSION, ch, -1, 0, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
+
+
+@kernel
+def tick(p: Processor, mono_ns: int) -> None:
+    """Find channels that have gone silent, and let crossed markets of uncertain age grow older."""
+    now = 0
+    for ch in range(CHANNELS):
+        ledger = p.ledger[ch]
+        limit = p.settings[STALE_AFTER_NS + ch]
+        if ledger[HEARD_NS] > 0 and ledger[STALE_COLUMN] == 0 and mono_ns - ledger[HEARD_NS] > limit:
+            ledger[STALE_COLUMN] = 1
+            _change_channel(p, ch, STALE, 0, False, ledger[LAST_SENT_US])
+    for symbol in range(p.table.counts[1]):
+        if p.nbbo.state[symbol] == CROSSED_UNCERTAIN:
+            if now == 0:
+                now = now_ns(p.scratch, CLOCK_REALTIME)
+            for exchange in range(CHANNELS):
+                b = p.table.symbol_books[symbol, exchange]
+                if b >= 0:
+                    update_nbbo(p, b, p.ledger[exchange, LAST_SENT_US], now)
+                    break

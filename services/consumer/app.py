@@ -1,0 +1,316 @@
+"""Wire the consumer together and run it: receive thread, book thread, publisher, and a main thread that only reports."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from libs.clock import wall_ns
+from libs.engine import process, receive, state
+from libs.errors import MissingError
+from libs.market.config import ConsumerConfig
+from libs.market.exchanges import EXCHANGES, exchange_id
+from libs.market.symbol_table import t_register
+from libs.multicast.receiver import new_batch, open_receiver
+from libs.streams.writer import PackedWriter
+from libs.telemetry import logs
+from libs.telemetry.front import Front
+from libs.telemetry.segment import Segment
+from libs.units import parse_decimal
+from libs.wire.text import text_to_binary
+from services.consumer.metrics import Metrics, series
+from services.consumer.publisher import Publisher
+from services.consumer.settings import Settings
+
+STATUS_INTERVAL_S = 0.2
+STATS_INTERVAL_S = 1.0
+
+
+class KernelThread(threading.Thread):
+    """A kernel that runs until its control word says stop.
+
+    Parameters
+    ----------
+    name : str
+    cpu : int or None
+        Core to pin the thread to; None: wherever the scheduler puts it.
+    kernel : callable
+    arguments : tuple
+    """
+
+    def __init__(self, name: str, cpu: int | None, kernel: Any, *arguments: Any) -> None:
+        super().__init__(name=name, daemon=True)
+        self.cpu, self.kernel, self.arguments = cpu, kernel, arguments
+        self.pinned = False
+        self.result: int | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Pin, then run the kernel."""
+        if self.cpu is not None:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(threading.get_native_id(), {self.cpu})
+                self.pinned = True
+        try:
+            self.result = self.kernel(*self.arguments)
+        except BaseException as error:  # noqa: BLE001 - reported by the main thread, which ends the process
+            self.error = error
+
+
+class Consumer:
+    """All parts of the running service.
+
+    Parameters
+    ----------
+    settings : Settings
+    config : ConsumerConfig
+    """
+
+    def __init__(self, settings: Settings, config: ConsumerConfig) -> None:
+        self.settings, self.config = settings, config
+        self.log = logs.get("consumer")
+        self.run_id = wall_ns()
+        sizes = config.processing_config
+        self.segment = Segment.create(
+            "consumer",
+            series(),
+            extra=state.spec(
+                ring_capacity=sizes.ring_buffer_size,
+                max_books=sizes.max_books,
+                max_symbols=sizes.max_symbols,
+                depth=sizes.depth,
+            ),
+        )
+        self.arrays: dict[str, np.ndarray] = dict(self.segment.arrays)
+        self.metrics = Metrics(self.segment, self.arrays)
+        self.receiver = state.bind_receiver(
+            self.arrays, self.metrics.receive_rows, [_ip(a) for a in config.udp_config.allowed_sources]
+        )
+        self.processor = state.bind_processor(self.arrays, self.metrics.process_rows)
+        self.stop_receive = np.zeros(8, np.int64)
+        self.stop_process = np.zeros(8, np.int64)
+        self.stopping = threading.Event()
+        self._settings_to_kernels()
+        self._register_symbols()
+
+    def _settings_to_kernels(self) -> None:
+        options = self.config.processing_config
+        busy = self.config.udp_config.wait == "busy"
+        r = self.receiver.settings
+        r[receive.GAP_TIMEOUT_NS] = options.gap_timeout_us * 1000
+        r[receive.HEAL_TIMEOUT_NS] = options.heal_timeout_ms * 1_000_000
+        r[receive.REORDER_WINDOW] = options.reorder_window
+        r[receive.BUSY_POLL] = int(busy)
+        p = self.processor.settings
+        p[state.BATCH] = options.batch_size
+        p[state.DEPTH_LEVELS] = options.depth_levels
+        p[state.LIQUIDITY_BPS] = options.liquidity_bps
+        p[state.STALE_CROSS_US] = options.stale_cross_ms * 1000
+        p[state.UNCERTAINTY_US] = options.clock_uncertainty_ms * 1000
+        # Three spinning threads on two cores were seen to stall each other: only the receive thread may spin there.
+        p[state.BUSY_POLL] = int(busy and (os.cpu_count() or 1) > 2)
+        for name in EXCHANGES:
+            p[state.STALE_AFTER_NS + exchange_id(name)] = options.stale_after_ms.for_exchange(name) * 1_000_000
+
+    def _register_symbols(self) -> None:
+        from libs.book.kernels import set_instrument
+
+        for entry in self.config.symbols:
+            if not entry.enabled:
+                continue
+            book = t_register(self.processor.table, exchange_id(entry.exchange), entry.symbol)
+            tick, lot = parse_decimal(entry.tick_size), parse_decimal(entry.lot_size or "0")
+            multiplier = parse_decimal(entry.multiplier or "1")
+            set_instrument(self.processor.books, book, *tick, *lot, *multiplier, int(entry.inverse))
+
+    def compile(self) -> None:
+        """Compile or load every kernel before the group is joined."""
+        warm_kernels(self.receiver, self.processor)
+
+    def start(self) -> None:
+        """Open sockets, join the group, start the threads and the HTTP front."""
+        udp = self.config.udp_config
+        options = self.config.processing_config
+        lines = [(udp.group, udp.port)]
+        if udp.line_b is not None:
+            lines.append((udp.line_b.group, udp.line_b.port))
+        self.sockets = [open_receiver(group, port, udp.interface, udp.buffer_size) for group, port in lines]
+        text_out, text_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.text_sockets = (text_out, text_in)
+        text_out.setblocking(False)
+        fds = np.array([s.fd for s in self.sockets] + [text_out.fileno()], np.int32)
+        wake = os.eventfd(0, os.EFD_NONBLOCK)
+        publisher_wake = os.eventfd(0, os.EFD_NONBLOCK)
+        writer = PackedWriter(
+            self.settings.redis_url,
+            self.settings.stream_prefix,
+            self.run_id,
+            {name: getattr(self.settings.maxlen, name) for name in self.settings.maxlen.__struct_fields__},
+        )
+        self.writer = writer
+        self.publisher = Publisher(
+            self.processor.out,
+            writer,
+            self.processor.publisher_wake,
+            publisher_wake,
+            self.metrics.publish_rows,
+            feature_interval_ms=self.settings.feature_interval_ms,
+            book_interval_ms=self.settings.book_interval_ms,
+            batch=self.settings.publish_batch,
+        )
+        self.receive_thread = KernelThread(
+            "receive", options.receive_core, receive.receive_loop,
+            self.receiver, fds, new_batch(), text_out.fileno(), wake, self.stop_receive, -1,
+        )  # fmt: skip
+        self.book_thread = KernelThread(
+            "books", options.cpu_core, process.book_loop, self.processor, wake, publisher_wake, self.stop_process, -1
+        )
+        threading.Thread(target=self._translate_text, name="text", daemon=True).start()
+        self.publisher.start()
+        self.book_thread.start()
+        self.receive_thread.start()
+        self.front = Front.start(
+            self.segment,
+            self.settings.http_host,
+            self.settings.http_port,
+            routes="services.consumer.routes:add_routes",
+            token=os.environ.get("CROSSBOOK_TOKEN"),
+        )
+        self.log.info(
+            "joined",
+            group=udp.group,
+            port=udp.port,
+            interface=udp.interface,
+            lines=len(lines),
+            receive_buffer_bytes=[s.rcvbuf for s in self.sockets],
+            wait="busy" if self.receiver.settings[receive.BUSY_POLL] else "epoll",
+            book_thread_spins=bool(self.processor.settings[state.BUSY_POLL]),
+            cpus=os.cpu_count(),
+            http_port=self.front.port,
+        )
+
+    def _translate_text(self) -> None:
+        """Turn datagrams in text mode into binary ones and give them back to the receive thread."""
+        text_in = self.text_sockets[1]
+        while not self.stopping.is_set():
+            data = text_in.recv(65536)
+            if not data:
+                return
+            try:
+                text_in.send(text_to_binary(data))
+            except ValueError as error:
+                self.metrics.text_refused += 1
+                self.log.warning("text_refused", reason=str(error))
+
+    def watch(self) -> int:
+        """Report until told to stop or until a thread dies; return the exit status."""
+        next_stats = time.monotonic() + STATS_INTERVAL_S
+        while not self.stopping.wait(STATUS_INTERVAL_S):
+            for thread in (self.receive_thread, self.book_thread, self.publisher):
+                if not thread.is_alive():
+                    self.log.error("thread_died", thread=thread.name, error=repr(thread.error))
+                    return 1
+            self.report()
+            if time.monotonic() >= next_stats:
+                next_stats += STATS_INTERVAL_S
+                self.log.info("stats", **self.metrics.stats_line())
+        return 0
+
+    def report(self) -> None:
+        """Bring metrics, readiness and the status document up to date."""
+        self.segment.beat()
+        connected = self.writer.connected
+        self.segment.ready(connected, "" if connected else f"Redis is not writable: {self.writer.last_error}")
+        self.metrics.update(self.sockets, self.writer)
+        self.segment.publish_status(self.metrics.status(self.run_id, self.writer, self.front.port))
+
+    def stop(self) -> None:
+        """Stop receiving, drain, flush, say a last word, leave nothing behind."""
+        self.stopping.set()
+        self.stop_receive[0] = 1
+        self.receive_thread.join(1.0)
+        self.stop_process[0] = 1
+        self.book_thread.join(1.0)
+        self.publisher.stop()
+        self.publisher.join(1.0)
+        self.report()
+        self.log.info("stats", **self.metrics.stats_line())
+        for opened in self.sockets:
+            opened.close()
+        for end in self.text_sockets:
+            end.close()
+        self.writer.close()
+        self.front.stop()
+
+
+def _ip(address: str) -> int:
+    return int.from_bytes(socket.inet_aton(address), "big")
+
+
+def warm_kernels(receiver: Any, processor: Any) -> None:
+    """Compile or load every kernel of the consumer by running each over nothing."""
+    stop = np.ones(8, np.int64)
+    receive.receive_loop(receiver, np.empty(0, np.int32), new_batch(), -1, -1, stop, -1)
+    process.book_loop(processor, -1, -1, stop, -1)
+    from services.consumer.publisher import warm_publisher
+
+    warm_publisher(processor.out)
+
+
+def warm() -> None:
+    """Compile every kernel of the consumer, for ``--warm`` and image builds."""
+    arrays = state.allocate(ring_capacity=1024, max_books=8, max_symbols=8, depth=32)
+    from libs.telemetry.hdr import new_rows
+
+    processor = state.bind_processor(arrays, new_rows(3))
+    warm_kernels(state.bind_receiver(arrays, new_rows(2), []), processor)
+    from libs.book.kernels import set_instrument
+
+    book = t_register(processor.table, 0, "BTC-USDT")
+    set_instrument(processor.books, book, 1, -2, 1, -5, 1, 0, 0)
+
+
+def run(settings: Settings, config: ConsumerConfig) -> int:
+    """Run the service until SIGTERM or SIGINT.
+
+    Returns
+    -------
+    int
+        0 after a graceful stop, 1 when a thread died.
+
+    Raises
+    ------
+    MissingError
+        When the group cannot be joined or the HTTP port is taken.
+    """
+    logs.configure("consumer", settings.log_format)
+    consumer = Consumer(settings, config)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        consumer.stopping.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    consumer.compile()
+    try:
+        consumer.start()
+    except OSError as error:
+        udp = config.udp_config
+        raise MissingError(
+            f"cannot join {udp.group}:{udp.port} on {udp.interface}: {error}; try another interface"
+        ) from error
+    gc.collect()
+    gc.freeze()
+    try:
+        return consumer.watch()
+    finally:
+        consumer.stop()

@@ -1,0 +1,282 @@
+"""The consumer's metrics and status document, brought up to date by the main thread from the arrays that kernels write."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from libs.book.flags import HALTED, INVALID, MUTE, STALE
+from libs.engine import receive, state
+from libs.engine.slots import REFUSALS
+from libs.market.exchanges import EXCHANGES
+from libs.market.symbol_table import t_name
+from libs.nbbo.states import STATES
+from libs.multicast.drops import kernel_drops
+from libs.multicast.receiver import ReceiverSocket
+from libs.ring.state import HIGH_WATER
+from libs.sequencing import state as seq
+from libs.streams.schemas import BOOK, SCHEMAS
+from libs.streams.writer import PackedWriter
+from libs.telemetry.hdr import summary
+from libs.telemetry.segment import Segment, Series
+from libs.units import format_decimal
+from services.consumer import report
+
+LINES = ("A", "B")
+PATHS = ("wire", "heal_by_line", "book", "features", "heal_by_snapshot", "publish", "conflation_age")
+"""Labels of the HDR rows, in the order in which the threads own them: receive, book, publisher."""
+
+TOPS = 10
+
+
+def series() -> list[Series]:
+    """Return every series that the consumer exports."""
+    found = [Series("md_e2e_latency_seconds", {"path": path}) for path in PATHS]
+    for exchange in EXCHANGES:
+        label = {"channel": exchange}
+        found += [Series("md_packets_received_total", label | {"line": line}) for line in LINES]
+        found += [Series(name, label) for name in _CHANNEL_COUNTERS]
+        found += [Series("md_messages_refused_total", label | {"reason": reason}) for reason in REFUSALS]
+        found += [
+            Series("md_holes_healed_total", label | {"by": by}) for by in ("line", "retransmission", "snapshot", "feed")
+        ]
+        found += [Series("md_messages_total", {"exchange": exchange, "type": kind}) for kind in ("book_level", "trade")]
+        found += [Series(name, {"exchange": exchange}) for name in ("md_book_updates_total", "md_crossed_events_total")]
+        found += [Series(name, {"exchange": exchange}) for name in _EXCHANGE_GAUGES]
+        found.append(Series("md_messages_pending", label))
+        found += [Series(name, {"ring": exchange}) for name in _RING_GAUGES]
+        found.append(Series("md_ring_dropped_total", {"ring": exchange}))
+    for line in LINES:
+        found += [Series(name, {"line": line}) for name in ("md_received_bytes_total", "md_socket_drops_total")]
+        found.append(Series("md_socket_receive_buffer_bytes", {"line": line}))
+    found += [Series("md_decode_errors_total", {"reason": reason}) for reason in _malformed_reasons()]
+    found += [
+        Series(name, {}) for name in ("md_feature_rows_total", "md_nbbo_updates_total", "md_redis_reconnects_total")
+    ]
+    found += [Series("md_redis_publish_total", {"stream": stream}) for stream in SCHEMAS]
+    found += [Series("md_redis_dropped_total", {"stream": stream}) for stream in SCHEMAS]
+    found += [Series("md_nbbo_symbols", {"state": name}) for name in STATES]
+    found += [Series("md_ready", {}), Series("md_session_open", {})]
+    return found
+
+
+_CHANNEL_COUNTERS = {
+    "md_messages_received_total": seq.RECEIVED,
+    "md_messages_lost_total": seq.LOST,
+    "md_duplicate_messages_total": seq.DUPLICATE,
+    "md_late_messages_total": seq.LATE,
+    "md_sequence_gaps_total": seq.GAPS,
+    "md_foreign_session_total": seq.FOREIGN_SESSION,
+    "md_sessions_total": seq.SESSIONS,
+    "md_heartbeats_total": seq.HEARTBEATS,
+    "md_messages_applied_total": -1,
+    "md_ledger_checks_total": -1,
+    "md_ledger_checks_failed_total": -1,
+}
+_EXCHANGE_GAUGES = ("md_active_symbols", "md_valid_books", "md_stale_symbols", "md_book_last_update_timestamp_seconds")
+_RING_GAUGES = ("md_ring_occupancy_items", "md_ring_capacity_items", "md_ring_high_watermark_items")
+
+
+def _malformed_reasons() -> list[str]:
+    return [*report.REASONS.values(), "foreign_source", "too_long", "text"]
+
+
+class Metrics:
+    """Bring counters, gauges and the status document up to date.
+
+    Parameters
+    ----------
+    segment : Segment
+        Made with :func:`series`.
+    arrays : dict
+        The engine's arrays.
+    """
+
+    def __init__(self, segment: Segment, arrays: dict[str, np.ndarray]) -> None:
+        self.segment, self.arrays = segment, arrays
+        first = [segment.row("md_e2e_latency_seconds", path=path) for path in PATHS]
+        if first != list(range(first[0], first[0] + len(PATHS))):
+            raise AssertionError("HDR rows are expected in the order of their declaration")
+        rows = segment.rows[first[0] : first[0] + len(PATHS)]
+        self.receive_rows, self.process_rows, self.publish_rows = rows[0:2], rows[2:5], rows[5:7]
+        self.rows = dict(zip(PATHS, rows, strict=True))
+        self.text_refused = 0
+        self._drop_base: dict[int, int] = {}
+        self._rates = _Rates()
+
+    def _set(self, name: str, value: int, **labels: str) -> None:
+        self.segment.counters[self.segment.counter(name, **labels)] = value
+
+    def _gauge(self, name: str, value: float, **labels: str) -> None:
+        self.segment.gauges[self.segment.gauge(name, **labels)] = value
+
+    def update(self, sockets: list[ReceiverSocket], writer: PackedWriter) -> None:
+        """Copy what the threads counted into the exported series."""
+        for ch, exchange in enumerate(EXCHANGES):
+            self._update_channel(ch, exchange)
+        counts = self.arrays["receive_counts"]
+        for line, opened in zip(LINES, sockets, strict=False):
+            at = LINES.index(line)
+            self._set("md_received_bytes_total", int(counts[receive.BYTES + at]), line=line)
+            self._set(
+                "md_socket_drops_total", kernel_drops(opened.inode) or int(counts[receive.KERNEL_DROPS + at]), line=line
+            )
+            self._gauge("md_socket_receive_buffer_bytes", opened.rcvbuf, line=line)
+        for reason, n in (report.malformed_report(counts) | {"text": self.text_refused}).items():
+            self._set("md_decode_errors_total", n, reason=reason)
+        totals = self.arrays["totals"]
+        self._set("md_feature_rows_total", int(totals[state.FEATURE_ROWS]))
+        self._set("md_nbbo_updates_total", int(totals[state.NBBO_ROWS]))
+        self._set("md_redis_reconnects_total", writer.reconnects)
+        for stream in SCHEMAS:
+            self._set("md_redis_publish_total", writer.published_by_stream.get(stream, 0), stream=stream)
+            self._set("md_redis_dropped_total", writer.dropped_by_stream.get(stream, 0), stream=stream)
+        for name, n in self.nbbo_states().items():
+            self._gauge("md_nbbo_symbols", n, state=name)
+        self._gauge("md_ready", float(writer.connected))
+        self._rates.update(self._messages(), self._updates())
+
+    def _update_channel(self, ch: int, exchange: str) -> None:
+        channel, ledger = self.arrays["sequencer_channels"][ch], self.arrays["ledger"][ch]
+        counts = self.arrays["receive_counts"]
+        for at, line in enumerate(LINES):
+            self._set(
+                "md_packets_received_total", int(counts[receive.DATAGRAMS + 8 * at + ch]), channel=exchange, line=line
+            )
+        for name, column in _CHANNEL_COUNTERS.items():
+            if column >= 0:
+                self._set(name, int(channel[column]), channel=exchange)
+        self._set("md_messages_applied_total", int(ledger[state.APPLIED]), channel=exchange)
+        self._set("md_ledger_checks_total", int(ledger[state.CHECKS]), channel=exchange)
+        self._set("md_ledger_checks_failed_total", int(ledger[state.CHECKS_FAILED]), channel=exchange)
+        for i, reason in enumerate(REFUSALS):
+            self._set("md_messages_refused_total", int(ledger[state.REFUSED + i]), channel=exchange, reason=reason)
+        said = report.channel_report(channel, ledger, self.arrays["sequencer_holes"][ch])
+        for by, n in said["healed_by"].items():
+            self._set("md_holes_healed_total", n, channel=exchange, by=by)
+        self._gauge("md_messages_pending", said["pending"], channel=exchange)
+        self._set("md_messages_total", int(ledger[state.UPDATES]), exchange=exchange, type="book_level")
+        self._set("md_messages_total", int(ledger[state.TRADES]), exchange=exchange, type="trade")
+        self._set("md_book_updates_total", int(ledger[state.EVENTS]), exchange=exchange)
+        self._set("md_crossed_events_total", int(ledger[state.CROSSED_EVENTS]), exchange=exchange)
+        total = int(self.arrays["table_counts"][0])
+        mine = self.arrays["table_book_exchange"][:total] == ch
+        flags = self.arrays["books_flags"][:total][mine]
+        self._gauge("md_active_symbols", len(flags), exchange=exchange)
+        self._gauge("md_valid_books", np.count_nonzero(flags & INVALID == 0), exchange=exchange)
+        self._gauge("md_stale_symbols", np.count_nonzero(flags & (STALE | MUTE | HALTED)), exchange=exchange)
+        self._gauge("md_book_last_update_timestamp_seconds", ledger[state.LAST_SENT_US] / 1e6, exchange=exchange)
+        control = self.arrays["ring_controls"][ch]
+        self._gauge("md_ring_occupancy_items", control[0] - control[32], ring=exchange)
+        self._gauge("md_ring_capacity_items", self.arrays["rings"].shape[1] // 8, ring=exchange)
+        self._gauge("md_ring_high_watermark_items", control[HIGH_WATER], ring=exchange)
+        self._set("md_ring_dropped_total", int(control[18]), ring=exchange)
+
+    def _messages(self) -> int:
+        return int(self.arrays["sequencer_channels"][:, seq.RECEIVED].sum())
+
+    def _updates(self) -> int:
+        ledger = self.arrays["ledger"]
+        return int(ledger[:, state.UPDATES].sum() + ledger[:, state.TRADES].sum())
+
+    def nbbo_states(self) -> dict[str, int]:
+        """Return how many symbols are in each NBBO state."""
+        total = int(self.arrays["table_counts"][1])
+        found = np.bincount(self.arrays["nbbo_state"][:total].astype(np.int64), minlength=len(STATES))
+        return {name: int(found[i]) for i, name in enumerate(STATES)}
+
+    def stats_line(self) -> dict[str, Any]:
+        """Return the figures of the line that is logged every second."""
+        books = report.books_report(self.arrays)
+        channels = self.arrays["sequencer_channels"]
+        ring = report.ring_report(self.arrays)
+        return {
+            "messages_per_s": round(self._rates.messages),
+            "updates_per_s": round(self._rates.updates),
+            "trades": int(self.arrays["ledger"][:, state.TRADES].sum()),
+            "lost": int(channels[:, seq.LOST].sum()),
+            "valid_books": books["valid"],
+            "books": books["total"],
+            "ring_high_water": ring["high_water"],
+            "ring_dropped": ring["dropped"],
+            "book_p99_us": summary(self.rows["book"])["p99_ns"] // 1000,
+            "publish_p99_us": summary(self.rows["publish"])["p99_ns"] // 1000,
+        }
+
+    def status(self, run_id: int, writer: PackedWriter, port: int) -> dict[str, Any]:
+        """Return the status document: everything of the report of cli.md that the consumer knows."""
+        ledger, totals = self.arrays["ledger"], self.arrays["totals"]
+        latency = {path: summary(self.rows[path]) for path in PATHS if not path.startswith("heal")}
+        latency["heal"] = summary(self.rows["heal_by_line"] + self.rows["heal_by_snapshot"])
+        return {
+            "run": run_id,
+            "ready": writer.connected,
+            "joined": True,
+            "channels": report.channels_report(self.arrays),
+            "malformed": report.malformed_report(self.arrays["receive_counts"]),
+            "books": report.books_report(self.arrays),
+            "updates_applied": int(ledger[:, state.UPDATES].sum()),
+            "trades_applied": int(ledger[:, state.TRADES].sum()),
+            "features_rows": int(totals[state.FEATURE_ROWS]),
+            "nbbo_rows": int(totals[state.NBBO_ROWS]),
+            "latency_ns": latency,
+            "ring": report.ring_report(self.arrays),
+            "redis": {"published": writer.published, "dropped": writer.dropped, "reconnects": writer.reconnects},
+            "output_dropped": report.output_drops(self.arrays),
+            "socket_drops": int(sum(self.segment.counters[self._drops_at(line)] for line in LINES)),
+            "rss_bytes": rss_bytes(),
+            "rates": {"messages_per_s": round(self._rates.messages), "updates_per_s": round(self._rates.updates)},
+            "tops": self._tops(),
+            "nbbo": self.nbbo_states(),
+            "http_port": port,
+        }
+
+    def _drops_at(self, line: str) -> int:
+        return self.segment.counter("md_socket_drops_total", line=line)
+
+    def _tops(self) -> list[dict[str, Any]]:
+        total = min(TOPS, int(self.arrays["table_counts"][0]))
+        return [top_of(self.arrays, self._table_name(book), book) for book in range(total)]
+
+    def _table_name(self, book: int) -> str:
+        return t_name(state.bind_table(self.arrays), book)
+
+
+def top_of(arrays: dict[str, np.ndarray], name: str, book: int) -> dict[str, Any]:
+    """Return best bid and ask of a book as decimal strings, from its latest record."""
+    row = arrays["out_books"][book].view(BOOK)[0]
+    price = int(row["price_exponent"])
+    return {
+        "exchange": EXCHANGES[int(arrays["table_book_exchange"][book])],
+        "symbol": name,
+        "valid": bool(row["valid"]),
+        "bid": format_decimal(int(row["bid_prices"][0]), price) if row["bid_count"] else None,
+        "ask": format_decimal(int(row["ask_prices"][0]), price) if row["ask_count"] else None,
+        "bid_size": format_decimal(int(row["bid_sizes"][0]), int(row["size_exponent"])) if row["bid_count"] else None,
+        "ask_size": format_decimal(int(row["ask_sizes"][0]), int(row["size_exponent"])) if row["ask_count"] else None,
+    }
+
+
+def rss_bytes() -> int:
+    """Return this process's resident memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Rates:
+    """Messages and updates a second, over about the last second."""
+
+    def __init__(self) -> None:
+        self.messages = self.updates = 0.0
+        self._last = (time.monotonic(), 0, 0)
+
+    def update(self, messages: int, updates: int) -> None:
+        then, old_messages, old_updates = self._last
+        now = time.monotonic()
+        if now - then >= 0.9:
+            self.messages = (messages - old_messages) / (now - then)
+            self.updates = (updates - old_updates) / (now - then)
+            self._last = (now, messages, updates)

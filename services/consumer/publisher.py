@@ -1,0 +1,208 @@
+"""From the book thread's output queues to Redis Streams: one pipeline a round, in a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+
+import numpy as np
+
+from libs.clock import wall_ns
+from libs.engine import outputs
+from libs.engine.outputs import Outputs, take_latest, take_records
+from libs.jit import kernel
+from libs.memory import load_acquire
+from libs.ring.kernels import set_sleeping
+from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
+from libs.streams.writer import PackedWriter
+from libs.telemetry.hdr_kernels import record_many
+
+ROW_PUBLISH, ROW_AGE = 0, 1
+
+IDLE_MS = 20
+
+
+@kernel
+def _say_sleeping(wake: np.ndarray, value: int) -> None:
+    set_sleeping(wake, value)
+
+
+@kernel
+def _waiting(controls: np.ndarray, queue: int) -> int:
+    return load_acquire(controls[queue], outputs.Q_HEAD) - controls[queue, outputs.Q_TAIL]
+
+
+class _Latest:
+    """One kind of latest-state record: its arrays and a buffer to copy into."""
+
+    def __init__(self, out: Outputs, stream: str, row: int, size: int) -> None:
+        queue, dirty, version, records, dtype = {
+            "features": (out.feature_queue, out.feature_dirty, out.book_version, out.features, FEATURES),
+            "book": (out.book_queue, out.book_dirty, out.book_version, out.books, BOOK),
+            "nbbo": (out.nbbo_queue, out.nbbo_dirty, out.nbbo_version, out.nbbo, NBBO),
+        }[stream]
+        self.stream = stream
+        self.row = row
+        self.dtype = dtype
+        self._arrays = (queue, out.controls[row], dirty, version, records)
+        self._buffer = np.zeros((size, records.shape[1]), np.int64)
+        self._unsent: dict[int, np.ndarray] = {}
+
+    def take(self) -> np.ndarray:
+        """Return the latest record of each id in the queue, and of those put back, as a structured array."""
+        n = take_latest(*self._arrays, self._buffer)
+        rows = self._buffer[:n]
+        if self._unsent:
+            for identity in rows[:, 0] & 0xFFFFFFFF:
+                self._unsent.pop(int(identity), None)
+            if self._unsent:
+                rows = np.concatenate([rows, np.stack(list(self._unsent.values()))])
+                self._unsent.clear()
+        return rows.view(self.dtype)[:, 0]
+
+    def put_back(self, rows: np.ndarray) -> None:
+        """Keep records that could not be written; a newer one of the same id replaces each."""
+        words = rows.view(np.int64).reshape(len(rows), -1)
+        for row in words:
+            self._unsent[int(row[0] & 0xFFFFFFFF)] = row.copy()
+
+
+class Publisher(threading.Thread):
+    """Publish until stopped, then what is still queued.
+
+    Parameters
+    ----------
+    out : Outputs
+        What the book thread leaves.
+    writer : PackedWriter
+        Owned by this thread from now on.
+    wake : int64[64]
+        Where this thread says that it sleeps.
+    eventfd : int
+        Read from while it sleeps.
+    rows : int64[2, ROW]
+        HDR rows of this thread: scheduled send to published, and age of the oldest event in a record.
+    feature_interval_ms, book_interval_ms : int
+        0: at once; else at most that often.
+    batch : int
+        Records of one kind in one round at the most.
+    """
+
+    def __init__(
+        self,
+        out: Outputs,
+        writer: PackedWriter,
+        wake: np.ndarray,
+        eventfd: int,
+        rows: np.ndarray,
+        *,
+        feature_interval_ms: int,
+        book_interval_ms: int,
+        batch: int,
+    ) -> None:
+        super().__init__(name="publisher", daemon=True)
+        self.out, self.writer, self.wake, self.eventfd, self.rows = out, writer, wake, eventfd, rows
+        self.feature_interval_s = feature_interval_ms / 1000
+        self.book_interval_s = book_interval_ms / 1000
+        self.features = _Latest(out, "features", outputs.FEATURE, batch)
+        self.slow = (_Latest(out, "book", outputs.BOOKS, batch), _Latest(out, "nbbo", outputs.SYMBOLS, batch))
+        self.trades = np.zeros((batch, outputs.TRADE_WORDS), np.int64)
+        self.status = np.zeros((batch, outputs.STATUS_WORDS), np.int64)
+        self.stopping = threading.Event()
+        self.error: BaseException | None = None
+        self._features_due = 0.0
+        self._slow_due = 0.0
+
+    def stop(self) -> None:
+        """Publish what is queued, then end."""
+        self.stopping.set()
+        os.eventfd_write(self.eventfd, 1)
+
+    def run(self) -> None:
+        """Wait for records, publish them; see :class:`Publisher`."""
+        try:
+            self._loop()
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends the process
+            self.error = error
+
+    def _loop(self) -> None:
+        poller = select.poll()
+        poller.register(self.eventfd, select.POLLIN)
+        while True:
+            stopping = self.stopping.is_set()
+            published = self._round(everything=stopping)
+            if stopping and not published:
+                return
+            if published:
+                continue
+            _say_sleeping(self.wake, 1)
+            if not self._ready() and not self.stopping.is_set() and poller.poll(self._timeout_ms()):
+                os.eventfd_read(self.eventfd)
+            _say_sleeping(self.wake, 0)
+
+    def _ready(self) -> bool:
+        now = time.monotonic()
+        waiting = [_waiting(self.out.controls, queue) > 0 for queue in range(5)]
+        return bool(
+            (waiting[outputs.FEATURE] and now >= self._features_due)
+            or ((waiting[outputs.BOOKS] or waiting[outputs.SYMBOLS]) and now >= self._slow_due)
+            or waiting[outputs.TRADE]
+            or waiting[outputs.STATE]
+        )
+
+    def _timeout_ms(self) -> int:
+        left = min(self._features_due, self._slow_due) - time.monotonic()
+        return max(1, min(IDLE_MS, int(left * 1000) + 1)) if left > 0 else IDLE_MS
+
+    def _round(self, *, everything: bool) -> bool:
+        """Publish one pipeline; True when something was taken from a queue and more may wait."""
+        now = time.monotonic()
+        entries: list[tuple[str, int, bytes]] = []
+        n = take_records(self.out.status, self.out.controls[outputs.STATE], self.status)
+        if n:
+            entries.append(("status", n, self.status[:n].tobytes()))
+        taken = self._take_latest(now, everything) if self.writer.ready() else []
+        entries += [(latest.stream, len(rows), rows.tobytes()) for latest, rows in taken]
+        n = take_records(self.out.trades, self.out.controls[outputs.TRADE], self.trades)
+        if n:
+            entries.append(("trades", n, self.trades[:n].tobytes()))
+        if not entries:
+            return False
+        written = self.writer.write(entries)
+        for latest, rows in taken:
+            if not written:
+                latest.put_back(rows)
+            elif latest is self.features:
+                now_ns = wall_ns()
+                record_many(self.rows, ROW_PUBLISH, now_ns - rows["sent_ts_us"] * 1000)
+                record_many(self.rows, ROW_AGE, now_ns - rows["oldest_sent_ts_us"] * 1000)
+        return written
+
+    def _take_latest(self, now: float, everything: bool) -> list[tuple[_Latest, np.ndarray]]:
+        due = []
+        if everything or now >= self._slow_due:
+            self._slow_due = now + self.book_interval_s
+            due += self.slow
+        if everything or now >= self._features_due:
+            self._features_due = now + self.feature_interval_s
+            due.append(self.features)
+        taken = [(latest, latest.take()) for latest in due]
+        return [(latest, rows) for latest, rows in taken if len(rows)]
+
+
+def warm_publisher(out: Outputs) -> None:
+    """Compile or load the kernels of this module by running each over nothing."""
+    _say_sleeping(np.zeros(64, np.int64), 0)
+    _waiting(out.controls, 0)
+    for stream, row in (("features", outputs.FEATURE), ("book", outputs.BOOKS), ("nbbo", outputs.SYMBOLS)):
+        _Latest(out, stream, row, 1).take()
+    take_records(out.trades, out.controls[outputs.TRADE], np.zeros((0, outputs.TRADE_WORDS), np.int64))
+    take_records(out.status, out.controls[outputs.STATE], np.zeros((0, outputs.STATUS_WORDS), np.int64))
+    from libs.telemetry.hdr import new_rows
+
+    record_many(new_rows(1), 0, np.zeros(0, np.int64))
+
+
+assert TRADES.itemsize % 8 == 0 and STATUS.itemsize % 8 == 0

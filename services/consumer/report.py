@@ -1,0 +1,114 @@
+"""What the consumer says of itself: the channel ledgers, the status document, and its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from libs.book.flags import CROSSED, INVALID
+from libs.engine import receive, state
+from libs.engine.outputs import Q_DROPPED, STATE, TRADE
+from libs.engine.slots import REFUSALS
+from libs.market.exchanges import EXCHANGES
+from libs.ring.state import DROPPED, HEAD, HIGH_WATER, TAIL
+from libs.sequencing import state as seq
+from libs.wire.kernels import REASONS
+
+
+def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -> dict[str, Any]:
+    """Return one channel's ledger with the keys of cli.md.
+
+    Parameters
+    ----------
+    channel : int64[libs.sequencing.state.COLUMNS]
+    ledger : int64[libs.engine.state.COLUMNS]
+    holes : int64[MAX_HOLES, 4]
+        Open holes: what is missing there is not yet lost, so it stands beside the equation.
+    """
+    missing = int(holes[: channel[seq.N_HOLES], seq.MISSING].sum())
+    refused = {reason: int(ledger[state.REFUSED + i]) for i, reason in enumerate(REFUSALS) if ledger[state.REFUSED + i]}
+    side = seq.ledger(channel)
+    settled = int(ledger[state.APPLIED]) + sum(refused.values())
+    in_rings = int(channel[seq.RELEASED]) - settled - int(ledger[state.PENDING_PARTS])
+    pending = side["held"] + max(0, in_rings) + int(ledger[state.PENDING_PARTS])
+    late_or_twice = side["duplicate"] + side["late"]
+    unaccounted = abs(side["sent"] - side["before_join"] - settled - side["lost"] - pending - missing) + abs(
+        side["received"] - settled - late_or_twice - pending
+    )
+    return {
+        "sent": side["sent"],
+        "received": side["received"],
+        "before_join": side["before_join"],
+        "applied": int(ledger[state.APPLIED]),
+        "refused": refused,
+        "duplicate": side["duplicate"],
+        "late": side["late"],
+        "lost": side["lost"],
+        "pending": pending,
+        "missing": missing,
+        "unaccounted": unaccounted,
+        "gaps": side["gaps"],
+        "healed_by": {
+            "line": int(channel[seq.HEALED_LINE]),
+            "retransmission": int(channel[seq.HEALED_RETRANSMISSION]),
+            "snapshot": int(ledger[state.HEALED_SNAPSHOT]),
+            "feed": int(ledger[state.HEALED_FEED]),
+        },
+        "session": int(channel[seq.SESSION]),
+        "foreign_session": int(channel[seq.FOREIGN_SESSION]),
+        "heartbeats": int(channel[seq.HEARTBEATS]),
+        "ledger_checks": {"made": int(ledger[state.CHECKS]), "failed": int(ledger[state.CHECKS_FAILED])},
+        "watermark_us": int(ledger[state.WATERMARK_US]),
+    }
+
+
+def channels_report(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the ledgers of every channel that was heard, by exchange name."""
+    return {
+        name: channel_report(arrays["sequencer_channels"][ch], arrays["ledger"][ch], arrays["sequencer_holes"][ch])
+        for ch, name in enumerate(EXCHANGES)
+        if arrays["sequencer_channels"][ch, seq.JOINED]
+    }
+
+
+def malformed_report(counts: np.ndarray) -> dict[str, int]:
+    """Return malformed datagrams by reason."""
+    found = {
+        reason: int(counts[receive.MALFORMED + code])
+        for code, reason in REASONS.items()
+        if counts[receive.MALFORMED + code]
+    }
+    extra = {"foreign_source": receive.FOREIGN_SOURCE, "too_long": receive.TOO_LONG}
+    return found | {name: int(counts[at]) for name, at in extra.items() if counts[at]}
+
+
+def books_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+    """Return how many books there are, and in which state."""
+    total = int(arrays["table_counts"][0])
+    flags = arrays["books_flags"][:total]
+    ledger = arrays["ledger"]
+    return {
+        "total": total,
+        "valid": int(np.count_nonzero(flags & INVALID == 0)),
+        "crossed": int(np.count_nonzero(flags & CROSSED)),
+        "crossed_events": int(ledger[:, state.CROSSED_EVENTS].sum()),
+        "diverged": int(ledger[:, state.DIVERGED].sum()),
+    }
+
+
+def ring_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+    """Return the rings' capacity, the highest mark of any, and the drops of all."""
+    controls = arrays["ring_controls"]
+    return {
+        "capacity": arrays["rings"].shape[1] // 8,
+        "high_water": int(controls[:, HIGH_WATER].max()),
+        "dropped": int(controls[:, DROPPED].sum()),
+        "occupancy": int((controls[:, HEAD] - controls[:, TAIL]).max()),
+    }
+
+
+def output_drops(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+    """Return trade and status records that found their queue full."""
+    controls = arrays["out_controls"]
+    return {"trades": int(controls[TRADE, Q_DROPPED]), "status": int(controls[STATE, Q_DROPPED])}
