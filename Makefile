@@ -40,7 +40,7 @@ fuzz: setup  ## The property tests with many more examples
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 $(ARGS)
 
 dashboards: setup  ## Write grafana/dashboards anew
-	$(BIN)/python scripts/generate_dashboards.py
+	$(BIN)/python -m scripts.generate_dashboards
 
 lock: setup  ## Pin requirements/*.in with hashes; UPGRADE=1 moves versions
 	scripts/lock.sh
