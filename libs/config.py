@@ -1,7 +1,7 @@
 """Configuration files into frozen structs. Whatever is wrong with one is a ConfigError of one line.
 
-Numbers with a fraction are taken as their text says (``parse_float=Decimal``), so that a tick size of ``0.01`` in a JSON
-file is exactly that; fields of decimals are typed :class:`DecimalText` and hold that text.
+Numbers with a fraction are taken as their text says (``parse_float=Decimal``), so that a tick size of ``0.01`` in a file
+is exactly that; fields of decimals are typed :class:`DecimalText` and hold that text.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ class DecimalText(str):
         if isinstance(found, bool) or not isinstance(found, str | int | Decimal):
             raise ValueError(f"Expected `{cls.expected}`")
         try:
-            mantissa, _ = parse_decimal(str(found))
+            mantissa, exponent = parse_decimal(str(found))
         except ValueError:
             raise ValueError(f"Expected `{cls.expected}`") from None
-        if not cls.accepts(mantissa):
+        if not cls.accepts(mantissa, exponent):
             raise ValueError(f"Expected `{cls.expected}`")
         return cls(found)
 
     @classmethod
-    def accepts(cls, mantissa: int) -> bool:
-        """Return whether a value of this mantissa is in range."""
+    def accepts(cls, mantissa: int, exponent: int) -> bool:
+        """Return whether the value is in range."""
         return True
 
 
 class PositiveDecimal(DecimalText):
-    """A decimal above zero."""
+    """A decimal above zero that an int64 mantissa and an int8 exponent hold, as on the wire."""
 
     __slots__ = ()
     expected = "a decimal above 0"
 
     @classmethod
-    def accepts(cls, mantissa: int) -> bool:
-        """Return whether it is above zero."""
-        return mantissa > 0
+    def accepts(cls, mantissa: int, exponent: int) -> bool:
+        """Return whether it is above zero and fits."""
+        return 0 < mantissa < 2**63 and -128 <= exponent <= 127
 
 
 def load(path: Path, type_: type[T]) -> T:
@@ -105,7 +105,7 @@ def read(path: Path) -> Any:
         raise ConfigError(str(path), "-", "a file", "nothing there") from None
     except OSError as error:
         raise ConfigError(str(path), "-", "a file", error.strerror or str(error)) from None
-    except _DuplicateKey as error:
+    except _DuplicateKeyError as error:
         raise ConfigError(str(path), error.args[0], "the key once", "it twice") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(str(path), "-", "TOML" if toml else "JSON", " ".join(str(error).split())) from None
@@ -188,7 +188,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-class _DuplicateKey(ValueError):
+class _DuplicateKeyError(ValueError):
     pass
 
 
@@ -196,7 +196,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _DuplicateKey(key)
+            raise _DuplicateKeyError(key)
         found[key] = value
     return found
 
@@ -229,7 +229,8 @@ def _explain(message: str, data: Any, type_: type, file: str) -> ConfigError:
     found = shown(value) if here else (parts["got"] or "something else")
     expected = what.removeprefix("Expected ").removeprefix("expected ").replace("`", "").replace("'", "")
     if what.startswith("Invalid enum value"):
-        expected = "one of the known values"
+        values = getattr(_without_none(_info_at(type_, path)), "values", ())
+        expected = f"one of {', '.join(map(str, values))}"
     return ConfigError(file, path.lstrip(".") or "-", expected, found)
 
 
@@ -248,14 +249,18 @@ def _value_at(data: Any, path: str) -> tuple[bool, Any]:
 
 def _fields(type_: Any, path: str) -> list[str]:
     """Return the keys that the struct at a path knows."""
-    info = msgspec.inspect.type_info(type_)
+    return [f.encode_name for f in getattr(_without_none(_info_at(type_, path)), "fields", ())]
+
+
+def _info_at(type_: Any, path: str) -> Any:
+    info: Any = msgspec.inspect.type_info(type_)
     for name, index in _STEP.findall(path):
         info = _without_none(info)
         if index:
             info = getattr(info, "item_type", getattr(info, "value_type", info))
         else:
             info = next((f.type for f in getattr(info, "fields", ()) if f.encode_name == name), info)
-    return [f.encode_name for f in getattr(_without_none(info), "fields", ())]
+    return info
 
 
 def _without_none(info: Any) -> Any:

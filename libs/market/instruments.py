@@ -107,8 +107,8 @@ def load_folder(folder: Path) -> dict[tuple[str, str], Instrument]:
 def from_decimals(symbol: str, exchange: str, price_exponent: int, size_exponent: int) -> Instrument:
     """Return the instrument of a recording that names none: its steps are the decimals seen.
 
-    A contract in USD (``BTC-USD-PERP``, ``BTC-USD-20211231``) is taken to be inverse, as it is on every exchange here, with
-    one unit of size worth one USD where no file says more.
+    A contract in USD (``BTC-USD-PERP``, ``BTC-USD-20211231``) is taken to be inverse, as it is on every exchange here,
+    with one unit of size worth one USD where no file says more.
     """
     parts = symbol.split("-")
     inverse = len(parts) == 3 and parts[1] == "USD"

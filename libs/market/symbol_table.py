@@ -1,7 +1,7 @@
-"""Symbols to dense ids: an open-addressing hash from (exchange, symbol) to a book and from the symbol to a canonical one.
+"""Symbols to dense ids: an open-addressing hash from (exchange, symbol) to a book, and from the symbol to a canonical id.
 
-One thread writes. Others, in this process or another, see an entry only once it is complete: the count that covers it is
-stored last.
+One thread writes. Others, in this process or another, see an entry only once it is complete: the count that covers it
+is stored last.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _hash(seed: int, buf: np.ndarray, off: int, length: int) -> int:
     """FNV-1a, folded so that the low bits depend on the high ones too."""
     h = (_FNV_OFFSET ^ seed) * _FNV_PRIME
     for i in range(length):
-        h = (h ^ np.int64(buf[off + i])) * _FNV_PRIME
+        h = (h ^ np.int64(buf[off + i])) * _FNV_PRIME  # type: ignore[assignment]
     return h ^ (h >> 29)
 
 
@@ -110,7 +110,7 @@ def _hash(seed: int, buf: np.ndarray, off: int, length: int) -> int:
 def _same(t: SymbolTable, book: int, buf: np.ndarray, off: int, length: int) -> bool:
     if t.name_lengths[book] != length:
         return False
-    for i in range(length):
+    for i in range(length):  # noqa: SIM110 - all() of a generator is slower to compile and to run
         if t.names[book, i] != buf[off + i]:
             return False
     return True
