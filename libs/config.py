@@ -1,7 +1,7 @@
 """Configuration files into frozen structs. Whatever is wrong with one is a ConfigError of one line.
 
-Numbers with a fraction are taken as their text says (``parse_float=Decimal``), so that a tick size of ``0.01`` in a file
-is exactly that; fields of decimals are typed :class:`DecimalText` and hold that text.
+Numbers with a fraction are taken as their text says (``parse_float=Decimal``), so that a tick size of ``0.01`` is
+exactly that; fields of decimals are typed :class:`DecimalText` and hold that text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Symbols to dense ids: an open-addressing hash from (exchange, symbol) to a book, and from the symbol to a canonical id.
+"""Symbols to dense ids: an open-addressing hash from (exchange, symbol) to a book, and from symbol to a canonical id.
 
 One thread writes. Others, in this process or another, see an entry only once it is complete: the count that covers it
 is stored last.
