@@ -10,7 +10,6 @@ from libs.book.rebase import rebase, set_unit
 from libs.book.refresh import adopt_side, same_side
 from libs.book.state import (
     ASK_PRICE,
-    ASK_SIZE,
     BID_PRICE,
     BID_SIZE,
     BROKEN,

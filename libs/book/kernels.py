@@ -247,8 +247,8 @@ def apply_message(
         ==================== =========================================================================================
 
         Besides, ``books.broken[b]`` parts of an earlier event, still open when this one began, are refused as
-        incomplete (the book then carried GAP). ``books.levels[b]``: level updates of the event that this call completed.
-        ``books.parts[b]``: parts still pending. Every message handed in is settled once, or broken, or abandoned, or pending.
+        incomplete (the book then carried GAP). ``books.levels[b]``: level updates of the event that this call
+        completed. ``books.parts[b]``: parts still pending. Every message is settled, broken, abandoned or pending.
     """
     return _apply(
         books.prices, books.sizes, books.words, books.stage_owner, b, flags, price_exp, size_exp, cut, data, at, n_bids,
@@ -260,7 +260,7 @@ def apply_message(
 def abandon_event(books: Books, b: int) -> int:
     """Give up a book's open event, because a part of it is lost; return its parts so far (refused as incomplete).
 
-    A book with an open event carries GAP from then on, so read its flags *before* to notice that it stopped being valid.
+    A book with an open event carries GAP from then on: to notice that it stopped being valid, read its flags *before*.
     Without an open event nothing changes.
     """
     base = b * WORDS
@@ -322,14 +322,14 @@ def set_instrument(
 ) -> int:
     """Take in an instrument; exponents are powers of ten.
 
-    The tick's and lot's decimals become the book's unit at its next snapshot that makes it valid (a book without levels has
-    one then); until then a finer level re-bases it.
+    The tick's and lot's decimals become the book's unit at the next snapshot that makes it valid; until then a finer
+    level re-bases it.
 
     Returns
     -------
     int
-        1 when a changed multiplier, or kind of contract, made the book wait for a snapshot (NO_SNAPSHOT), else 0. The first
-        multiplier of a book is no change.
+        1 when a changed multiplier, or kind of contract, made the book wait for a snapshot (NO_SNAPSHOT), else 0. The
+        first multiplier of a book is no change.
     """
     base = b * WORDS
     words = books.words

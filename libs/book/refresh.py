@@ -26,7 +26,7 @@ def _beyond(words: np.ndarray, base: int, side: int, sign: int, price: int) -> b
 
 @kernel
 def _known_levels(prices: np.ndarray, words: np.ndarray, base: int, other: int, side: int, sign: int) -> int:
-    """Return how many of a side's best levels lie within the known ends of two books; ``prices`` is the first one's row."""
+    """Return how many of a side's best levels lie within the known ends of two books; ``prices`` is the first's."""
     first = words[base + FIRST + side]
     place = first + words[base + COUNTS + side] - 1
     n = 0
@@ -84,8 +84,8 @@ def adopt_side(
 ) -> None:
     """Give ``b`` the levels of ``s`` beyond its known end, and the known end of ``s``.
 
-    Both are the same within ``b``'s known end, so the side becomes all of ``s`` and, while there is room, what ``b`` had
-    beyond the known end of ``s``.
+    Both are the same within ``b``'s known end, so the side becomes all of ``s`` and, while there is room, what ``b``
+    had beyond the known end of ``s``.
     """
     sign = 1 - 2 * side
     base, other = bases

@@ -14,7 +14,7 @@ import numpy as np
 from libs.book.flags import NO_SNAPSHOT
 
 SLACK = 128
-"""Places a side beyond ``depth``: room to slide, so that a full side need not move all of itself for each new best level."""
+"""Places a side beyond ``depth``: room to slide, so that a full side need not move whole for each new best level."""
 
 STAGES = 16
 """Spare books in which a REFRESH of a valid book is collected before it is compared."""
@@ -76,8 +76,8 @@ IDLE, DELTA, SNAPSHOT, HEAL, STAGED, REFUSING = range(6)
 class Books(NamedTuple):
     """All books of a process; index ``b`` is the dense book id, ``side`` 0 the bids and 1 the asks.
 
-    Only the owner (one thread) writes. Between the parts of an event the levels are half-way: whoever runs between events of
-    other books reads ``tops``, ``flags`` and the times, which are of the last completed event; another process reads through
+    Only the owner (one thread) writes. Between the parts of an event the levels are half-way: who looks at a book then
+    reads ``tops``, ``flags`` and the times, which are of the last completed event; another process reads through
     :func:`libs.book.reader.snapshot_levels`.
 
     Attributes
