@@ -19,6 +19,7 @@ from libs.engine.state import (
     HEALED_SNAPSHOT,
     HEARD_NS,
     HOLES_OPEN,
+    LAST_SENT_US,
     LOST_NS,
     PENDING_PARTS,
     REFUSED,
@@ -29,6 +30,7 @@ from libs.engine.state import (
     Processor,
 )
 from libs.jit import kernel
+from libs.libc import CLOCK_REALTIME, now_ns
 from libs.nbbo import kernels as nbbo
 from libs.telemetry.hdr_kernels import record
 
@@ -80,26 +82,28 @@ def notice_validity(p: Processor, b: int, before: int, refreshed: bool, sent_us:
 
 
 @kernel
-def change_flags(p: Processor, b: int, set_mask: int, clear_mask: int, sent_us: int, recv_ns: int, now: int) -> bool:
-    """Set and clear flags of a book from outside an event, and show what follows; False when nothing changed."""
+def change_flags(
+    p: Processor, b: int, set_mask: int, clear_mask: int, drop_event: bool, sent_us: int, recv_ns: int, now: int
+) -> None:
+    """Set and clear flags of a book from outside an event, and show what follows.
+
+    Parameters
+    ----------
+    drop_event : bool
+        Refuse the parts of an event that is open: one of them is lost.
+    """
     before = p.books.flags[b]
-    book.set_flags(p.books, b, set_mask, clear_mask)
-    if p.books.flags[b] == before:
-        return False
-    notice_validity(p, b, before, False, sent_us, now)
-    show_book(p, b, sent_us, recv_ns, now, False)
-    update_nbbo(p, b, sent_us, now)
-    return True
-
-
-@kernel
-def drop_open_event(p: Processor, b: int) -> None:
-    """Refuse the parts of a book's open event: one of them is lost."""
-    parts = book.abandon_event(p.books, b)
-    if parts > 0:
+    if drop_event:
+        parts = book.abandon_event(p.books, b)
         exchange = p.table.book_exchange[b]
         p.ledger[exchange, PENDING_PARTS] -= parts
         p.ledger[exchange, REFUSED + INCOMPLETE_EVENT] += parts
+    book.set_flags(p.books, b, set_mask, clear_mask)
+    if p.books.flags[b] == before:
+        return
+    notice_validity(p, b, before, False, sent_us, now)
+    show_book(p, b, sent_us, recv_ns, now, False)
+    update_nbbo(p, b, sent_us, now)
 
 
 @kernel
@@ -111,4 +115,4 @@ def hear(p: Processor, ch: int, mono_ns: int) -> None:
         ledger[STALE_COLUMN] = 0
         for b in range(p.table.counts[0]):
             if p.table.book_exchange[b] == ch:
-                change_flags(p, b, 0, STALE, 0, 0, 0)
+                change_flags(p, b, 0, STALE, False, ledger[LAST_SENT_US], 0, now_ns(p.scratch, CLOCK_REALTIME))

@@ -6,7 +6,7 @@ import numpy as np
 
 from libs.book import kernels as book
 from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRADES_MISSED, VENUE_DOWN
-from libs.engine.books import change_flags, drop_open_event, update_nbbo
+from libs.engine.books import change_flags, update_nbbo
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
 from libs.engine.slots import NO_BOOK, REFUSALS, byte_of, signed_byte_of
 from libs.engine.state import (
@@ -59,16 +59,7 @@ def _change_channel(p: Processor, ch: int, set_mask: int, clear_mask: int, drop_
     now = now_ns(p.scratch, CLOCK_REALTIME)
     for b in range(p.table.counts[0]):
         if p.table.book_exchange[b] == ch:
-            if drop_events:
-                drop_open_event(p, b)
-            change_flags(p, b, set_mask, clear_mask, sent_us, 0, now)
-
-
-@kernel
-def _apply_status(p: Processor, b: int, set_mask: int, clear_mask: int, sent_us: int, now: int) -> None:
-    if set_mask & (NO_SNAPSHOT | BAD | VENUE_DOWN):
-        drop_open_event(p, b)
-    change_flags(p, b, set_mask, clear_mask, sent_us, 0, now)
+            change_flags(p, b, set_mask, clear_mask, drop_events, sent_us, 0, now)
 
 
 @kernel
@@ -104,7 +95,8 @@ def on_status(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None
         if p.table.book_exchange[i] == ch:
             if code == 8:
                 p.trades_missed_us[i] = ledger[LAST_FEED_US]
-            _apply_status(p, i, set_mask, clear_mask, sent_us, now)
+            drop = set_mask & (NO_SNAPSHOT | BAD | VENUE_DOWN) != 0
+            change_flags(p, i, set_mask, clear_mask, drop, sent_us, slots[at + 6], now)
     if code == 5 and not one:
         put_status(p, SESSION_ENDED, ch, -1, slots[at + 2], ledger[LAST_FEED_US], sent_us, now)
 
@@ -132,9 +124,6 @@ def on_instrument(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> 
         if known:
             ledger[INSTRUMENT_CHANGES] += 1
         before = books.flags[b]
-        drop = books.parts[b] > 0 and known and slots[at + 10] != books.multiplier[b]
-        if drop:
-            drop_open_event(p, b)
         book.set_instrument(
             books, b,
             slots[at + 8], signed_byte_of(word, 1),
@@ -143,15 +132,13 @@ def on_instrument(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> 
             flags & 1,
         )  # fmt: skip
         put_status(p, INSTRUMENT_SEEN, ch, b, slots[at + 2], ledger[LAST_FEED_US], slots[at + 3], now)
-        if books.flags[b] != before:
-            # set_instrument changed validity itself: show what follows.
-            after = books.flags[b]
-            books.flags[b] = before
-            change_flags(p, b, after & ~before, before & ~after, slots[at + 3], slots[at + 6], now)
-    if flags & 2:
-        change_flags(p, b, DELISTED, 0, slots[at + 3], slots[at + 6], now)
-    else:
-        change_flags(p, b, 0, DELISTED, slots[at + 3], slots[at + 6], now)
+        if books.flags[b] & ~before & NO_SNAPSHOT:
+            # The multiplier changed. Taken back for a moment, so that the change is accounted for in one place.
+            book.set_flags(books, b, 0, NO_SNAPSHOT)
+            change_flags(p, b, NO_SNAPSHOT, 0, True, slots[at + 3], slots[at + 6], now)
+    delisted = flags & 2 != 0
+    set_mask = DELISTED if delisted else 0
+    change_flags(p, b, set_mask, DELISTED & ~set_mask, False, slots[at + 3], slots[at + 6], now)
 
 
 @kernel

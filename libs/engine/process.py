@@ -74,6 +74,12 @@ def _on_book(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
     settled = books.settled[b]
     ledger[REFUSED + INCOMPLETE_EVENT] += books.broken[b]
     ledger[PENDING_PARTS] += books.parts[b] - pending
+    now = 0
+    if books.broken[b] > 0 and books.flags[b] != before:
+        # An event that stood open was interrupted: the book is invalid from here on, whatever follows.
+        now = now_ns(p.scratch, CLOCK_REALTIME)
+        notice_validity(p, b, before, False, sent_us, now)
+        before = books.flags[b]
     if code == book.EVENT_OPEN:
         return
     if code == book.REFUSED_NOT_VALID:

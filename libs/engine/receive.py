@@ -340,7 +340,7 @@ def receive_loop(
         mono_ns = now_ns(r.scratch, CLOCK_MONOTONIC)
         control[1] = mono_ns
         for line in range(len(fds)):
-            n = receive(fds[line], batch, 0)
+            n = receive(fds[line], batch)
             if n < 0:
                 return n
             if n > 0:

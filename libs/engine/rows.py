@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from libs.book.flags import INVALID
-from libs.book.kernels import copy_top
+from libs.book.kernels import copy_top, has_top
+from libs.book.state import BID_PRICE, BID_SIZE, TOP_PRICE_EXP, TOP_SIZE_EXP
 from libs.engine.outputs import (
     BOOKS,
     FEATURE,
@@ -19,7 +20,9 @@ from libs.engine.outputs import (
     queue_room,
 )
 from libs.engine.state import (
+    DEPTH_LEVELS,
     FEATURE_ROWS,
+    LIQUIDITY_BPS,
     NBBO_ROWS,
     SESSION,
     Processor,
@@ -27,7 +30,7 @@ from libs.engine.state import (
 from libs.features.kernels import compute_row, value
 from libs.jit import kernel
 from libs.market.symbol_table import SymbolTable
-from libs.memory import load_acquire, load_i64, store_release
+from libs.memory import fence, load_acquire, load_i64, store_release
 from libs.streams.schemas import TOP_LEVELS
 
 # First words of fields in the records.
@@ -94,9 +97,37 @@ def _put_levels(p: Processor, row: np.ndarray, b: int) -> None:
     row[BOOK_COUNTS] = bids | asks << 16
 
 
+@kernel(inline=True)
+def _mark(row: np.ndarray, flags: int) -> None:
+    """Put flags into a record that was made before they changed."""
+    if row[KEY_SYMBOL] != 0:
+        valid = 1 if flags & INVALID == 0 else 0
+        row[1] = (row[1] & 0xFF00FF) | valid << 8 | flags << 32
+
+
+@kernel
+def _put_features(p: Processor, b: int, sent_us: int, recv_ns: int, now: int) -> int:
+    out = p.out
+    values = out.feature_values[b]
+    incomplete = compute_row(
+        p.books, b, p.settings[DEPTH_LEVELS], p.settings[LIQUIDITY_BPS], values[FEATURE_COLUMNS:]
+    )
+    _put_key(p, out.features[b], b, incomplete, sent_us, recv_ns, now, load_acquire(out.feature_dirty, b) == 0)
+    tops = p.books.tops[b]
+    for side in range(2):
+        if has_top(p.books, b, side):
+            values[FEATURE_TOPS + side] = value(tops[BID_PRICE + 2 * side], tops[TOP_PRICE_EXP])
+            values[FEATURE_TOPS + 2 + side] = value(tops[BID_SIZE + 2 * side], tops[TOP_SIZE_EXP])
+        else:
+            values[FEATURE_TOPS + side] = np.nan
+            values[FEATURE_TOPS + 2 + side] = np.nan
+    p.totals[FEATURE_ROWS] += 1
+    return incomplete
+
+
 @kernel
 def show_book(p: Processor, b: int, sent_us: int, recv_ns: int, now: int, with_features: bool) -> None:
-    """Write the records of a book after an event and queue them.
+    """Write the records of a book after an event, or after its flags changed, and queue them.
 
     Parameters
     ----------
@@ -105,36 +136,26 @@ def show_book(p: Processor, b: int, sent_us: int, recv_ns: int, now: int, with_f
         is marked with the flags.
     """
     out = p.out
-    book_row = out.books[b]
-    row = out.features[b]
     version = out.book_version[b]
     store_release(out.book_version, b, version + 1)
+    fence()
     incomplete = 0
     if with_features:
-        values = out.feature_values[b]
-        incomplete = compute_row(p.books, b, p.settings[1], p.settings[2], values[FEATURE_COLUMNS:])
-        fresh = load_acquire(out.feature_dirty, b) == 0
-        _put_key(p, row, b, incomplete, sent_us, recv_ns, now, fresh)
-        for side in range(2):
-            n = p.books.counts[b, side]
-            if n > 0:
-                values[FEATURE_TOPS + side] = value(p.books.prices[b, side, n - 1], p.books.price_exp[b])
-                values[FEATURE_TOPS + 2 + side] = value(p.books.sizes[b, side, n - 1], p.books.size_exp[b])
-            else:
-                values[FEATURE_TOPS + side] = np.nan
-                values[FEATURE_TOPS + 2 + side] = np.nan
-    elif row[KEY_SYMBOL] != 0:
-        flags = p.books.flags[b]
-        valid = 1 if flags & INVALID == 0 else 0
-        row[1] = (row[1] & 0xFF00FF) | valid << 8 | flags << 32
-    fresh = load_acquire(out.book_dirty, b) == 0
-    _put_key(p, book_row, b, incomplete, sent_us, recv_ns, now, fresh)
-    _put_levels(p, book_row, b)
+        incomplete = _put_features(p, b, sent_us, recv_ns, now)
+    else:
+        _mark(out.features[b], p.books.flags[b])
+    if p.books.version[b] & 1 == 0:
+        row = out.books[b]
+        _put_key(p, row, b, incomplete, sent_us, recv_ns, now, load_acquire(out.book_dirty, b) == 0)
+        _put_levels(p, row, b)
+    else:
+        # In the middle of an event: what was last shown stays, with the flags of now.
+        _mark(out.books[b], p.books.flags[b])
     store_release(out.book_version, b, version + 2)
     if with_features:
-        p.totals[FEATURE_ROWS] += 1
         queue_id(out.feature_queue, out.controls[FEATURE], out.feature_dirty, b)
-    queue_id(out.book_queue, out.controls[BOOKS], out.book_dirty, b)
+    if out.books[b, KEY_SYMBOL] != 0:
+        queue_id(out.book_queue, out.controls[BOOKS], out.book_dirty, b)
 
 
 @kernel

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from libs.book.state import prepare
 from libs.clock import wall_ns
 from libs.engine import process, receive, state
 from libs.errors import MissingError
@@ -96,6 +97,7 @@ class Consumer:
             self.arrays, self.metrics.receive_rows, [_ip(a) for a in config.udp_config.allowed_sources]
         )
         self.processor = state.bind_processor(self.arrays, self.metrics.process_rows)
+        prepare(self.processor.books)
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()

@@ -165,7 +165,7 @@ class Metrics:
         self._set("md_crossed_events_total", int(ledger[state.CROSSED_EVENTS]), exchange=exchange)
         total = int(self.arrays["table_counts"][0])
         mine = self.arrays["table_book_exchange"][:total] == ch
-        flags = self.arrays["books_flags"][:total][mine]
+        flags = report.flags_of(self.arrays)[:total][mine]
         self._gauge("md_active_symbols", len(flags), exchange=exchange)
         self._gauge("md_valid_books", np.count_nonzero(flags & INVALID == 0), exchange=exchange)
         self._gauge("md_stale_symbols", np.count_nonzero(flags & (STALE | MUTE | HALTED)), exchange=exchange)

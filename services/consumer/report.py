@@ -83,10 +83,15 @@ def malformed_report(counts: np.ndarray) -> dict[str, int]:
     return found | {name: int(counts[at]) for name, at in extra.items() if counts[at]}
 
 
+def flags_of(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the flags of every book (int64[rows])."""
+    return state.bind_books(arrays).flags
+
+
 def books_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
     """Return how many books there are, and in which state."""
     total = int(arrays["table_counts"][0])
-    flags = arrays["books_flags"][:total]
+    flags = flags_of(arrays)[:total]
     ledger = arrays["ledger"]
     return {
         "total": total,

@@ -60,7 +60,7 @@ class Views:
         lines = []
         for book in range(self._total()):
             line = top_of(self.arrays, t_name(self.table, book), book)
-            flags = int(self.arrays["books_flags"][book])
+            flags = int(self.state.flags[book])
             lines.append(line | {"valid": flags & book_flags.INVALID == 0, "flags": book_flags.names(flags)})
         return web.json_response(lines, dumps=_lines)
 
@@ -89,7 +89,7 @@ class Views:
         """Return a consistent copy, or None while the book thread is writing it."""
         version = int(self.arrays["out_book_version"][book])
         row = self.arrays["out_books"][book].copy().view(BOOK)[0]
-        flags = int(self.arrays["books_flags"][book])
+        flags = int(self.state.flags[book])
         deep = snapshot_levels(self.state, book, depth) if depth > TOP_LEVELS else None
         if (
             version & 1
