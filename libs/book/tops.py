@@ -47,7 +47,7 @@ def _copy_side(
     return count
 
 
-@kernel
+@kernel(inline=True)
 def copy_top(
     books: Books,
     b: int,
@@ -75,7 +75,7 @@ def copy_top(
     return bids, asks
 
 
-@kernel
+@kernel(inline=True)
 def within_known(books: Books, b: int, side: int, n: int) -> bool:
     """Return whether the ``n`` best levels of a side are all known: none lies beyond the side's known end.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from libs.book.state import COUNTS, FIRST, KNOWN_END, KNOWN_SET, KNOWN_TO, NOTHING_CUT, WORDS, Books
+from libs.book.state import COUNTS, FIRST, KNOWN_END, KNOWN_SET, KNOWN_TO, NOTHING_CUT
 from libs.jit import kernel
 
 MASK_32 = 2**32 - 1
@@ -47,18 +47,22 @@ def _count_from(row: np.ndarray, first: int, end: int, sign: int, edge: int) -> 
 
 
 @kernel
-def levels_in_band(books: Books, b: int, side: int, bid: int, ask: int, bps: int) -> tuple[int, bool]:
+def levels_in_band(
+    row: np.ndarray, words: np.ndarray, base: int, side: int, bid: int, ask: int, bps: int
+) -> tuple[int, bool]:
     """Return how many levels of a side lie within ``bps`` of mid, and whether the band ends inside what is known.
 
     Parameters
     ----------
+    row : int64[:]
+        The side's prices.
+    words, base : int64[:], int
+        The books' words, and where this book's begin.
     bid, ask : int
         Best prices, in the book's unit.
     bps : int
         0 to 10,000.
     """
-    base = b * WORDS
-    words = books.words
     first = words[base + FIRST + side]
     end = first + words[base + COUNTS + side]
     if side == 0:
@@ -67,7 +71,7 @@ def levels_in_band(books: Books, b: int, side: int, bid: int, ask: int, bps: int
     else:
         quotient, remainder = band_edge(bid, ask, 10_000 + bps)
         edge = quotient
-    n = _count_from(books.prices[b, side], first, end, 1 - 2 * side, edge)
+    n = _count_from(row, first, end, 1 - 2 * side, edge)
     known = words[base + KNOWN_SET + side]
     if known != KNOWN_TO:
         return n, known == NOTHING_CUT

@@ -16,6 +16,7 @@ from libs.book.state import (
     BID_SIZE,
     COUNTS,
     FIRST,
+    SIZE_EXP,
     TOP_PRICE_EXP,
     TOP_SIDES,
     TOP_SIZE_EXP,
@@ -84,34 +85,34 @@ def _top_row(bid: int, bid_size: int, ask: int, ask_size: int, price_exp: int, r
 
 
 @kernel
-def _volumes(books: Books, b: int, bid: int, ask: int, row: np.ndarray) -> bool:
+def _volumes(
+    prices: np.ndarray, sizes: np.ndarray, words: np.ndarray, base: int, bid: int, ask: int, row: np.ndarray
+) -> bool:
     """Fill the volumes within 10 and 20 bps; return whether the bands end inside what is known."""
-    base = b * WORDS
-    exponent = books.size_exp[b]
+    exponent = words[base + SIZE_EXP]
     known = True
     for side in range(2):
-        sizes = books.sizes[b, side]
-        end = books.words[base + FIRST + side] + books.words[base + COUNTS + side]
-        near, _ = levels_in_band(books, b, side, bid, ask, 10)
-        far, fine = levels_in_band(books, b, side, bid, ask, 20)
+        end = words[base + FIRST + side] + words[base + COUNTS + side]
+        near, _ = levels_in_band(prices[side], words, base, side, bid, ask, 10)
+        far, fine = levels_in_band(prices[side], words, base, side, bid, ask, 20)
         known = known and fine
-        high, low = sum_range(sizes, end - near, end)
-        more_high, more_low = sum_range(sizes, end - far, end - near)
+        high, low = sum_range(sizes[side], end - near, end)
+        more_high, more_low = sum_range(sizes[side], end - far, end - near)
         row[BID_VOLUME_10 + side] = scaled(joined(high, low), exponent)
         row[BID_VOLUME_20 + side] = scaled(joined(high + more_high, low + more_low), exponent)
     return known
 
 
 @kernel
-def _liquidity(books: Books, b: int, bid: int, ask: int, bps: int, row: np.ndarray) -> bool:
+def _liquidity(
+    prices: np.ndarray, sizes: np.ndarray, words: np.ndarray, base: int, bid: int, ask: int, bps: int, row: np.ndarray
+) -> bool:
     """Fill the imbalance of price × size; return whether its band ends inside what is known."""
-    base = b * WORDS
-    bid_end = books.words[base + FIRST] + books.words[base + COUNTS]
-    ask_end = books.words[base + FIRST + 1] + books.words[base + COUNTS + 1]
-    n_bids, bids_known = levels_in_band(books, b, 0, bid, ask, bps)
-    n_asks, asks_known = levels_in_band(books, b, 1, bid, ask, bps)
-    p, q = books.prices[b, 0], books.sizes[b, 0]
-    r, s = books.prices[b, 1], books.sizes[b, 1]
+    p, q, r, s = prices[0], sizes[0], prices[1], sizes[1]
+    bid_end = words[base + FIRST] + words[base + COUNTS]
+    ask_end = words[base + FIRST + 1] + words[base + COUNTS + 1]
+    n_bids, bids_known = levels_in_band(p, words, base, 0, bid, ask, bps)
+    n_asks, asks_known = levels_in_band(r, words, base, 1, bid, ask, bps)
     if products_fit(p, q, bid_end - n_bids, bid_end) and products_fit(r, s, ask_end - n_asks, ask_end):
         row[LIQUIDITY_IMBALANCE] = imbalance(
             sum_products(p, q, bid_end - n_bids, bid_end), sum_products(r, s, ask_end - n_asks, ask_end)
@@ -157,6 +158,7 @@ def compute_row(books: Books, b: int, depth_levels: int, liquidity_bps: int, row
     if top[TOP_SIDES] == BOTH_SIDES:
         bid, ask = top[BID_PRICE], top[ASK_PRICE]
         _top_row(bid, top[BID_SIZE], ask, top[ASK_SIZE], top[TOP_PRICE_EXP], row)
-        volumes_known = _volumes(books, b, bid, ask, row)
-        known = _liquidity(books, b, bid, ask, liquidity_bps, row) and known and volumes_known
+        volumes_known = _volumes(books.prices[b], books.sizes[b], words, base, bid, ask, row)
+        liquid_known = _liquidity(books.prices[b], books.sizes[b], words, base, bid, ask, liquidity_bps, row)
+        known = known and volumes_known and liquid_known
     return 0 if known else 1

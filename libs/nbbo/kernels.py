@@ -13,10 +13,16 @@ from libs.book.state import (
     ASK_PRICE,
     BID_PRICE,
     BID_SIZE,
+    FLAGS,
+    INVERSE,
+    MULTIPLIER,
+    MULTIPLIER_EXP,
     TOP_FEED_TS_US,
     TOP_PRICE_EXP,
     TOP_SIDES,
     TOP_SIZE_EXP,
+    TOPS,
+    WORDS,
     Books,
 )
 from libs.features.exact import scaled, sum_of, value
@@ -28,10 +34,10 @@ from libs.nbbo.state import EXCHANGES, Nbbo
 BOTH_SIDES = 3
 
 
-@kernel
-def _exclusion(books: Books, b: int) -> int:
+@kernel(inline=True)
+def _exclusion(words: np.ndarray, b: int) -> int:
     """Return why a book is left out, or TAKEN_IN."""
-    flags = books.flags[b]
+    flags = words[b * WORDS + FLAGS]
     if flags & INVALID:
         return states.NOT_VALID
     if flags & HALTED:
@@ -40,10 +46,10 @@ def _exclusion(books: Books, b: int) -> int:
         return states.MUTE
     if flags & STALE:
         return states.STALE
-    top = books.tops[b]
-    if top[TOP_SIDES] == 0:
+    top = b * WORDS + TOPS
+    if words[top + TOP_SIDES] == 0:
         return states.EMPTY
-    if top[TOP_SIDES] == BOTH_SIDES and top[BID_PRICE] >= top[ASK_PRICE]:
+    if words[top + TOP_SIDES] == BOTH_SIDES and words[top + BID_PRICE] >= words[top + ASK_PRICE]:
         return states.SELF_CROSSED
     return states.TAKEN_IN
 
@@ -58,46 +64,46 @@ def _put(column: np.ndarray, s: int, new: int) -> int:
 
 
 @kernel
-def _common(books: Books, members: np.ndarray) -> tuple[int, int]:
-    """Return the kind of the first contract taken in (0 linear, 1 inverse) and the finest price exponent of its kind."""
+def _common(words: np.ndarray, members: np.ndarray) -> tuple[int, int]:
+    """Return the kind of the first contract taken in (0 linear, 1 inverse), and the finest price exponent of it."""
     kind = -1
     exponent = 0
     for e in range(min(EXCHANGES, len(members))):
         b = members[e]
-        if b < 0 or _exclusion(books, b) != states.TAKEN_IN:
+        if b < 0 or _exclusion(words, b) != states.TAKEN_IN:
             continue
         if kind < 0:
-            kind = books.inverse[b]
-            exponent = books.tops[b, TOP_PRICE_EXP]
-        elif books.inverse[b] == kind:
-            exponent = min(exponent, books.tops[b, TOP_PRICE_EXP])
+            kind = words[b * WORDS + INVERSE]
+            exponent = words[b * WORDS + TOPS + TOP_PRICE_EXP]
+        elif words[b * WORDS + INVERSE] == kind:
+            exponent = min(exponent, words[b * WORDS + TOPS + TOP_PRICE_EXP])
     return kind, exponent
 
 
 @kernel(inline=True)
-def _price(books: Books, b: int, side: int, exponent: int) -> int:
+def _price(words: np.ndarray, b: int, side: int, exponent: int) -> int:
     """Return a best price on the common scale, -1 when it leaves int64."""
-    digits = books.tops[b, TOP_PRICE_EXP] - exponent
-    price = books.tops[b, BID_PRICE + 2 * side]
+    digits = words[b * WORDS + TOPS + TOP_PRICE_EXP] - exponent
+    price = words[b * WORDS + TOPS + BID_PRICE + 2 * side]
     if digits > DIGITS or price > MAX // POW10[digits]:
         return 0 if price == 0 else -1
     return price * POW10[digits]
 
 
 @kernel(inline=True)
-def _base_size(books: Books, b: int, side: int) -> float:
+def _base_size(words: np.ndarray, b: int, side: int) -> float:
     """Return the best size in base currency: size × multiplier, of an inverse contract over the price."""
-    top = books.tops[b]
-    size = value(top[BID_SIZE + 2 * side], top[TOP_SIZE_EXP])
-    if books.multiplier[b] != 0:
-        size *= value(books.multiplier[b], books.multiplier_exp[b])
-    if books.inverse[b]:
-        size /= value(top[BID_PRICE + 2 * side], top[TOP_PRICE_EXP])
+    top = b * WORDS + TOPS
+    size = value(words[top + BID_SIZE + 2 * side], words[top + TOP_SIZE_EXP])
+    if words[b * WORDS + MULTIPLIER] != 0:
+        size *= value(words[b * WORDS + MULTIPLIER], words[b * WORDS + MULTIPLIER_EXP])
+    if words[b * WORDS + INVERSE]:
+        size /= value(words[top + BID_PRICE + 2 * side], words[top + TOP_PRICE_EXP])
     return size
 
 
 @kernel
-def _exclude(books: Books, members: np.ndarray, kind: int, exponent: int, reasons: np.ndarray) -> int:
+def _exclude(words: np.ndarray, members: np.ndarray, kind: int, exponent: int, reasons: np.ndarray) -> int:
     """Rewrite who is left out and why; return 1 when that changed.
 
     Parameters
@@ -111,11 +117,11 @@ def _exclude(books: Books, members: np.ndarray, kind: int, exponent: int, reason
         b = members[e] if e < len(members) else -1
         reason = states.NOT_LISTED
         if b >= 0:
-            reason = _exclusion(books, b)
+            reason = _exclusion(words, b)
         if reason == states.TAKEN_IN:
-            if books.inverse[b] != kind:
+            if words[b * WORDS + INVERSE] != kind:
                 reason = states.OTHER_KIND
-            elif _price(books, b, 0, exponent) < 0 or _price(books, b, 1, exponent) < 0:
+            elif _price(words, b, 0, exponent) < 0 or _price(words, b, 1, exponent) < 0:
                 reason = states.OUT_OF_SCALE
         changed |= _put(reasons, e, reason)
     return changed
@@ -123,7 +129,7 @@ def _exclude(books: Books, members: np.ndarray, kind: int, exponent: int, reason
 
 @kernel
 def _best(
-    books: Books, members: np.ndarray, reasons: np.ndarray, side: int, exponent: int
+    words: np.ndarray, members: np.ndarray, reasons: np.ndarray, side: int, exponent: int
 ) -> tuple[int, int, int, float, int]:
     """Return price, exchanges, the one to route to, summed size and newest feed time at the best price of a side."""
     sign = 1 - 2 * side
@@ -137,19 +143,19 @@ def _best(
         if reasons[e] != states.TAKEN_IN:
             continue
         b = members[e]
-        if not books.tops[b, TOP_SIDES] >> side & 1:
+        if not words[b * WORDS + TOPS + TOP_SIDES] >> side & 1:
             continue
-        mine = _price(books, b, side, exponent)
+        mine = _price(words, b, side, exponent)
         if exchanges != 0 and sign * mine < sign * price:
             continue
-        size = _base_size(books, b, side)
+        size = _base_size(words, b, side)
         if exchanges == 0 or mine != price:
             price, exchanges, total, largest, feed, route = mine, 0, 0.0, size, 0, e
         elif size > largest:
             largest, route = size, e
         exchanges |= 1 << e
         total += size
-        feed = max(feed, books.tops[b, TOP_FEED_TS_US])
+        feed = max(feed, words[b * WORDS + TOPS + TOP_FEED_TS_US])
     return price, exchanges, route, total, feed
 
 
@@ -195,15 +201,16 @@ def update(
         1 when the quote, its state or who is left out changed, else 0.
     """
     s = symbol_id
+    words = books.words
     members = table.symbol_books[s]
     reasons = nbbo.excluded[s]
     now_us = max(now_feed_us, nbbo.feed_ts_us[s])
     if nbbo.updated[s]:
         nbbo.state_us[s, nbbo.state[s]] += now_us - nbbo.feed_ts_us[s]
-    kind, exponent = _common(books, members)
-    changed = _exclude(books, members, kind, exponent, reasons)
-    bid, bids, bid_route, bid_size, bid_feed = _best(books, members, reasons, 0, exponent)
-    ask, asks, ask_route, ask_size, ask_feed = _best(books, members, reasons, 1, exponent)
+    kind, exponent = _common(words, members)
+    changed = _exclude(words, members, kind, exponent, reasons)
+    bid, bids, bid_route, bid_size, bid_feed = _best(words, members, reasons, 0, exponent)
+    ask, asks, ask_route, ask_size, ask_feed = _best(words, members, reasons, 1, exponent)
     state = states.NONE
     mid = np.nan
     spread = np.nan
