@@ -1,0 +1,299 @@
+"""A book as markets.md and wire.md describe it, in plain Python: dictionaries, exact integers, a copy for every event.
+
+Shares no code with libs.book. Prices and sizes are integers in 10^-40, so any decimal of the tests is exact.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+MAX = 2**63 - 1
+SCALE = 40
+
+NO_SNAPSHOT, SUSPECT, GAP, BAD, DIVERGED, VENUE_DOWN = (1 << k for k in range(6))
+DELISTED, CROSSED, ONE_SIDED, TRUNCATED = 1 << 7, 1 << 10, 1 << 11, 1 << 12
+WAITS = NO_SNAPSHOT | GAP | BAD | DIVERGED
+INVALID = WAITS | SUSPECT | VENUE_DOWN | DELISTED
+
+M_SNAPSHOT, M_LAST, M_BAD, M_REFRESH = 1, 2, 4, 8
+ALL, NOTHING = "all", "nothing"
+
+Level = tuple[int, int]
+
+
+def exact(mantissa: int, exponent: int) -> int:
+    """Return mantissa × 10^exponent in 10^-SCALE."""
+    return mantissa * 10 ** (exponent + SCALE)
+
+
+def decimals(value: int) -> int:
+    """Return the coarsest exponent that expresses a value which is not 0."""
+    exponent = -SCALE
+    while value % 10 == 0:
+        value //= 10
+        exponent += 1
+    return exponent
+
+
+def fits(value: int, exponent: int) -> bool:
+    """Return whether a value is an int64 in 10^exponent, and not negative."""
+    return 0 <= value // 10 ** (exponent + SCALE) <= MAX
+
+
+@dataclass
+class Content:
+    """Levels by side, how far each is known (ALL, NOTHING or a price), and the unit."""
+
+    depth: int
+    sides: list[dict[int, int]] = field(default_factory=lambda: [{}, {}])
+    known: list[int | str] = field(default_factory=lambda: [ALL, ALL])
+    price_exp: int = 0
+    size_exp: int = 0
+
+    def best_first(self, side: int) -> list[Level]:
+        """Return a side's levels."""
+        return sorted(self.sides[side].items(), reverse=side == 0)
+
+    def beyond(self, side: int, price: int) -> bool:
+        """Return whether a price lies beyond what is known of a side."""
+        end = self.known[side]
+        if isinstance(end, str):
+            return end == NOTHING
+        return price < end if side == 0 else price > end
+
+    def pull_in(self, side: int) -> None:
+        """End what is known at the worst level, unless it ends further in."""
+        worst = self.best_first(side)[-1][0]
+        if self.known[side] == ALL or (self.known[side] != NOTHING and not self.beyond(side, worst)):
+            self.known[side] = worst
+
+    def cut(self, bits: int) -> None:
+        """Take in the cut bits of a snapshot."""
+        for side in range(2):
+            if bits >> side & 1:
+                if self.sides[side]:
+                    self.pull_in(side)
+                else:
+                    self.known[side] = NOTHING
+
+    def rebase(self, price_exp: int, size_exp: int) -> bool:
+        """Take a finer unit; False when something leaves int64 in it."""
+        for side in range(2):
+            prices = list(self.sides[side])
+            if not isinstance(self.known[side], str):
+                prices.append(self.known[side])
+            if not all(fits(p, price_exp) for p in prices):
+                return False
+            if not all(fits(q, size_exp) for q in self.sides[side].values()):
+                return False
+        self.price_exp, self.size_exp = price_exp, size_exp
+        return True
+
+    def put(self, sides: tuple[list[Level], list[Level]], price_exp: int, size_exp: int) -> bool:
+        """Apply absolute sizes; False when a level is negative or leaves int64 in the unit."""
+        exact_sides = [[(exact(p, price_exp), exact(q, size_exp)) for p, q in levels] for levels in sides]
+        every = [level for levels in exact_sides for level in levels]
+        if not self.rebase(
+            min([self.price_exp] + [decimals(p) for p, _ in every if p]),
+            min([self.size_exp] + [decimals(q) for _, q in every if q]),
+        ):
+            return False
+        if not all(fits(p, self.price_exp) and fits(q, self.size_exp) for p, q in every):
+            return False
+        for side, levels in enumerate(exact_sides):
+            for price, size in levels:
+                if size == 0:
+                    self.sides[side].pop(price, None)
+                    continue
+                self.sides[side][price] = size
+                if len(self.sides[side]) > self.depth:
+                    del self.sides[side][self.best_first(side)[-1][0]]
+                    self.pull_in(side)
+        return True
+
+    def known_alike(self, other: Content) -> bool:
+        """Return whether both hold the same within what both know."""
+        for side in range(2):
+            mine, theirs = (
+                {p: q for p, q in book.sides[side].items() if not self.beyond(side, p) and not other.beyond(side, p)}
+                for book in (self, other)
+            )
+            if mine != theirs:
+                return False
+        return True
+
+    def adopt(self, other: Content) -> None:
+        """Take over what the other knows beyond this one's known ends."""
+        for side in range(2):
+            end, theirs = self.known[side], other.known[side]
+            if end == ALL or theirs == NOTHING:
+                continue
+            if end != NOTHING and theirs != ALL and (end <= theirs if side == 0 else end >= theirs):
+                continue
+            room = self.depth - len(other.sides[side])
+            left = [level for level in self.best_first(side) if other.beyond(side, level[0])]
+            self.sides[side] = dict(left[:room]) | other.sides[side]
+            self.known[side] = theirs
+
+
+@dataclass
+class Outcome:
+    """What a message did: as libs.book.kernels.apply_message says."""
+
+    code: str
+    settled: int = 0
+    broken: int = 0
+
+
+class OracleBook:
+    """One book; ``shown`` is what may be seen of it, ``work`` what an open event has made of it so far."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.shown = Content(depth)
+        self.work: Content | None = None
+        self.kind = ""  # delta, snapshot, heal, refresh; refused: the rest of a refused event
+        self.refusal = ""
+        self.parts = 0
+        self.taint = 0
+        self.bits = 0
+        self.flags = NO_SNAPSHOT
+        self.unit: tuple[int, int] | None = None
+        self.multiplier: tuple[int, int] | None = None
+        self.valid_since = 0
+        self.last = (0, 0, 0)  # sequence, exchange time, feed time
+        self.tops: tuple[Level | None, Level | None] = (None, None)
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing says that the book is or may be wrong."""
+        return not self.flags & INVALID
+
+    def instrument(self, tick_exp: int, lot_exp: int, multiplier: int, inverse: int) -> None:
+        """Take in decimals and multiplier (exact); a changed one makes the book wait."""
+        self.unit = (tick_exp, lot_exp)
+        if self.multiplier is not None and self.multiplier != (multiplier, inverse):
+            self.set_flags(NO_SNAPSHOT, 0)
+        self.multiplier = (multiplier, inverse)
+
+    def set_flags(self, bits: int, clear: int) -> None:
+        """Set and clear flags from outside."""
+        self.flags = (self.flags & ~clear) | bits
+        if self.kind not in {"", "refused"}:
+            self.taint |= bits & WAITS
+
+    def abandon(self) -> int:
+        """Give up the open event."""
+        if not self.kind:
+            return 0
+        return self._drop(GAP)
+
+    def _drop(self, bits: int) -> int:
+        parts = self.parts
+        self.flags |= bits | self.taint
+        self.kind, self.parts, self.taint, self.work = "", 0, 0, None
+        return parts
+
+    def _refuse_event(self, code: str, bits: int, last: bool) -> Outcome:
+        parts = self._drop(bits)
+        if not last:
+            self.kind, self.refusal = "refused", code
+        return Outcome(code, parts + 1)
+
+    def _open(self, flags: int, price_exp: int, size_exp: int, cut: int) -> str:
+        waits = bool(self.flags & WAITS)
+        if not flags & M_SNAPSHOT:
+            if flags & M_REFRESH:
+                self.flags |= GAP
+                return "incomplete"
+            if waits:
+                self.flags |= BAD if flags & M_BAD else 0
+                return "not_valid"
+            self.kind, self.work = "delta", deepcopy(self.shown)
+            return ""
+        self.bits = cut
+        self.work = Content(self.depth, price_exp=self.shown.price_exp, size_exp=self.shown.size_exp)
+        if waits:
+            self.work.price_exp, self.work.size_exp = self.unit or (price_exp, size_exp)
+        if flags & M_REFRESH:
+            self.kind = "heal" if waits else "refresh"
+        else:
+            self.kind = "snapshot"
+        return ""
+
+    def message(
+        self,
+        flags: int,
+        price_exp: int,
+        size_exp: int,
+        cut: int,
+        sides: tuple[list[Level], list[Level]],
+        stamp: tuple[int, int, int],
+    ) -> Outcome:
+        """Take one message; ``stamp`` is its sequence, exchange time and feed time."""
+        last = bool(flags & M_LAST)
+        broken = 0
+        if self.kind == "refused" and not flags & M_SNAPSHOT:
+            self.kind = "" if last else self.kind
+            return Outcome(self.refusal, 1)
+        if self.kind and (flags & M_SNAPSHOT or (flags & M_REFRESH and self.kind in {"delta", "snapshot"})):
+            broken = self._drop(0 if self.kind == "refused" else GAP)
+        if not self.kind:
+            refused = self._open(flags, price_exp, size_exp, cut)
+            if refused:
+                return Outcome(refused, 1, broken)
+        assert self.work is not None
+        self.taint |= BAD if flags & M_BAD else 0
+        if not self.work.put(sides, price_exp, size_exp):
+            outcome = self._refuse_event("bad_body", BAD, last)
+            outcome.broken = broken
+            return outcome
+        self.parts += 1
+        if not last:
+            return Outcome("open", 0, broken)
+        return Outcome(self._complete(stamp), self._settled, broken)
+
+    def _complete(self, stamp: tuple[int, int, int]) -> str:
+        work, kind, taint = self.work, self.kind, self.taint
+        assert work is not None
+        self._settled = self.parts
+        self.kind, self.parts, self.taint, self.work = "", 0, 0, None
+        if kind == "refresh":
+            return self._compare(work, taint)
+        if kind != "delta":
+            work.cut(self.bits)
+            if not taint:
+                if self.flags & (INVALID ^ SUSPECT):
+                    self.valid_since = stamp[2]
+                self.flags &= ~WAITS
+        self.flags |= taint
+        self.shown, self.last = work, stamp
+        self._show()
+        return "healed" if kind == "heal" and not taint else "done"
+
+    def _compare(self, other: Content, taint: int) -> str:
+        if taint:
+            self.flags |= taint
+            return "done"
+        other.cut(self.bits)
+        if not self.shown.rebase(other.price_exp, other.size_exp):
+            self.flags |= BAD
+            return "bad_body"
+        if not self.shown.known_alike(other):
+            self.flags |= DIVERGED
+            return "diverged"
+        self.shown.adopt(other)
+        self._show()
+        return "same"
+
+    def _show(self) -> None:
+        best = [self.shown.best_first(side)[:1] for side in range(2)]
+        self.tops = (best[0][0] if best[0] else None, best[1][0] if best[1] else None)
+        self.flags &= ~(CROSSED | ONE_SIDED | TRUNCATED)
+        if not best[0] or not best[1]:
+            self.flags |= ONE_SIDED
+        elif best[0][0][0] >= best[1][0][0]:
+            self.flags |= CROSSED
+        if self.shown.known != [ALL, ALL]:
+            self.flags |= TRUNCATED
