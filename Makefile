@@ -8,7 +8,7 @@ ARGS ?=
 .PHONY: help setup up test check lint format bench fuzz lock dashboards alerts clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Make .venv with everything in it
 	@scripts/setup.sh
