@@ -1,7 +1,7 @@
 """Price levels straight from a venue's JSON bytes: ``[["61837.63000000","3.78826000"],...]`` to integers, exactly.
 
-A depth message holds tens of decimal strings; making Python objects of them costs more than all the rest of a replay. The
-arrays are left raw by msgspec and read here.
+A depth message holds tens of decimal strings; making Python objects of them costs more than all the rest of a replay.
+The arrays are left raw by msgspec and read here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _number(text: np.ndarray, at: int, out: np.ndarray, decimals: np.ndarray, k:
                     if mantissa > _LIMIT // 10:
                         return -2
                     mantissa *= 10
-                digit = np.int64(c) - _ZERO
+                digit = int(np.int64(c)) - _ZERO
                 if mantissa > _LIMIT - digit:
                     return -2
                 mantissa += digit

@@ -9,7 +9,24 @@ import numpy as np
 BOOK, TRADE, STATUS = 0, 1, 4
 """Kinds; a REFRESH or an Instrument is the composer's own."""
 
-(SRC, KIND, ID, FLAGS, PRICE_EXP, SIZE_EXP, CUT, BIDS, ASKS, EXCHANGE_US, FEED_US, AT, TRADE_ID, PRICE, SIZE, WEIGHT) = range(16)
+(
+    SRC,
+    KIND,
+    ID,
+    FLAGS,
+    PRICE_EXP,
+    SIZE_EXP,
+    CUT,
+    BIDS,
+    ASKS,
+    EXCHANGE_US,
+    FEED_US,
+    AT,
+    TRADE_ID,
+    PRICE,
+    SIZE,
+    WEIGHT,
+) = range(16)
 """Columns of ``events``. SRC: source time, in the source's own units. ID: row of the listing. FLAGS: 1 snapshot (book),
 HFTP's trade flags (trade), the code (status). AT: first word of the levels. WEIGHT: room for a generator."""
 

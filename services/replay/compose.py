@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from libs.book.flags import BAD
 from libs.book.kernels import apply_message, is_valid, set_flags
 from libs.book.state import NOTHING_CUT, NOTHING_KNOWN, Books
 from libs.jit import kernel
@@ -209,7 +210,7 @@ def _refresh(c: Composer, slot: int, b: int, src: int) -> int:
 @kernel
 def _next_refresh(c: Composer, slot: int) -> None:
     """Take the next valid book in turn."""
-    rows, now = c.listing.count[0], c.state[NEXT_REFRESH]
+    rows, now = c.listing.rows[0], c.state[NEXT_REFRESH]
     b = c.state[REFRESH_ROW]
     sent = 0
     if b < rows and is_valid(c.mirror, b):
@@ -224,7 +225,7 @@ def _next_refresh(c: Composer, slot: int) -> None:
 @kernel
 def _next_instruments(c: Composer, slot: int) -> None:
     """Repeat the next few Instruments."""
-    rows, src = c.listing.count[0], c.state[NEXT_INSTRUMENT]
+    rows, src = c.listing.rows[0], c.state[NEXT_INSTRUMENT]
     first = c.state[INSTRUMENT_ROW]
     end = min(first + INSTRUMENT_ROWS, rows)
     for b in range(first, end):
@@ -255,14 +256,13 @@ def _event(c: Composer, slot: int, e: np.ndarray, levels: np.ndarray) -> None:
         return
     if e[KIND] == TRADE:
         end = put_trade(
-            c.outbox.data[slot], _head(c, slot, b, TYPE_TRADE), e[FLAGS], e[PRICE_EXP], e[SIZE_EXP], e[TRADE_ID], e[EXCHANGE_US], c.state[FEED], e[PRICE], e[SIZE],
+            c.outbox.data[slot], _head(c, slot, b, TYPE_TRADE), e[FLAGS], e[PRICE_EXP], e[SIZE_EXP], e[TRADE_ID],
+            e[EXCHANGE_US], c.state[FEED], e[PRICE], e[SIZE],
         )  # fmt: skip
         c.state[TRADES] += 1
     else:
         code = e[FLAGS]
-        end = put_status(
-            c.outbox.data[slot], _head(c, slot, b, TYPE_STATUS), code, c.texts[code], c.text_lengths[code]
-        )
+        end = put_status(c.outbox.data[slot], _head(c, slot, b, TYPE_STATUS), code, c.texts[code], c.text_lengths[code])
         if code == 2:
             set_flags(c.mirror, b, BAD, 0)
     _entered(c, slot, end, src, 1, 1 if e[KIND] == TRADE else 0)

@@ -25,22 +25,22 @@ class Listing(NamedTuple):
     """int64[n]: INVERSE"""
     announced: np.ndarray
     """int64[n]: 1 once an Instrument has gone out."""
-    count: np.ndarray
+    rows: np.ndarray
     """int64[1]"""
 
 
 def new_listing(capacity: int) -> Listing:
     """Return an empty listing."""
-    pairs = [np.zeros((capacity, 2), np.int64) for _ in range(3)]
-    words = [np.zeros(capacity, np.int64) for _ in range(2)]
     return Listing(
-        np.zeros((capacity, MAX_SYMBOL), np.uint8),
-        words[0],
-        words[1],
-        *pairs,
-        np.zeros(capacity, np.int64),
-        np.zeros(capacity, np.int64),
-        np.zeros(1, np.int64),
+        names=np.zeros((capacity, MAX_SYMBOL), np.uint8),
+        name_lengths=np.zeros(capacity, np.int64),
+        exchanges=np.zeros(capacity, np.int64),
+        ticks=np.zeros((capacity, 2), np.int64),
+        lots=np.zeros((capacity, 2), np.int64),
+        multipliers=np.zeros((capacity, 2), np.int64),
+        flags=np.zeros(capacity, np.int64),
+        announced=np.zeros(capacity, np.int64),
+        rows=np.zeros(1, np.int64),
     )
 
 
@@ -61,7 +61,7 @@ def add_row(
     ValueError
         When the listing is full or the symbol is longer than 64 bytes.
     """
-    row = int(listing.count[0])
+    row = int(listing.rows[0])
     name = symbol.encode()
     if row >= len(listing.names):
         raise ValueError(f"more than {len(listing.names)} books: {symbol!r} has no room")
@@ -72,7 +72,7 @@ def add_row(
     listing.exchanges[row] = exchange
     listing.ticks[row], listing.lots[row], listing.multipliers[row] = tick, lot, multiplier
     listing.flags[row] = INVERSE if inverse else 0
-    listing.count[0] = row + 1
+    listing.rows[0] = row + 1
     return row
 
 

@@ -1,7 +1,7 @@
 """Encoded messages on their way from the composer to the sender: a ring of batches in memory that both threads share.
 
-The composer fills a batch and publishes it; the sender plays it and gives it back. Sequence and timestamp of each message
-are still empty: the sender knows them.
+The composer fills a batch and publishes it; the sender plays it and gives it back. Sequence and timestamp of each
+message are still empty: the sender knows them.
 """
 
 from __future__ import annotations

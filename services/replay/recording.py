@@ -9,8 +9,8 @@ from typing import NamedTuple
 from libs.storage.lines import BadLines
 from libs.storage.recording import BinanceRecording
 from libs.venues.binance import Units
-from libs.venues.events import STATUS_SYMBOL_INVALID, BookEvent, Event, TradeEvent
-from services.replay.chunk import BOOK, STATUS, TRADE, WIDTH, Chunk, new_chunk
+from libs.venues.events import STATUS_SYMBOL_INVALID, BookEvent, Event, StatusEvent, TradeEvent
+from services.replay.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk
 from services.replay.listing import Listing, add_row, new_listing
 
 BINANCE = 0
@@ -73,11 +73,14 @@ class RecordingSource:
         self.rounds = 0
         self._instrument_of = instrument_of
         self._recording = BinanceRecording(paths, self._units_of)
+        self.bad: BadLines = self._recording.bad
+        """Lines that could not be used."""
         self._rows: dict[str, int] = {}
         self._guessed: set[int] = set()
         self._chunk = new_chunk()
         self._count = 0
         self._first_ns = 0
+        self._last_ns = 0
         self._offset_ns = 0
 
     @property
@@ -86,9 +89,9 @@ class RecordingSource:
         return 1e9 / (self.rate * UNIT) if self.rate > 0 else 1.0 / self.speed
 
     @property
-    def bad(self) -> BadLines:
-        """Lines that could not be used."""
-        return self._recording.bad
+    def channels(self) -> list[int]:
+        """Exchanges that may speak."""
+        return [BINANCE]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks to the end of the recording, or for ever with ``loop``. Each is valid until the next."""
@@ -172,7 +175,7 @@ class RecordingSource:
         row = self._rows.get(event.symbol)
         if row is None:
             row = self._rows[event.symbol] = self._new_row(event.symbol)
-        if row in self._guessed and not isinstance(event, int) and hasattr(event, "price_exponent"):
+        if row in self._guessed and not isinstance(event, StatusEvent):
             self._refine(row, event.price_exponent, event.size_exponent)
         return row
 
@@ -195,6 +198,3 @@ class RecordingSource:
         if price_exp < tick[1] or size_exp < lot[1]:
             tick[1], lot[1] = min(price_exp, tick[1]), min(size_exp, lot[1])
             self.listing.announced[row] = 0
-
-
-assert WIDTH == 16

@@ -34,7 +34,7 @@ def uniform(state: np.ndarray) -> float:
 @kernel(inline=True)
 def below(state: np.ndarray, n: int) -> int:
     """Return an integer in [0, n)."""
-    return np.int64(uniform(state) * n)
+    return int(uniform(state) * n)
 
 
 @kernel(inline=True)

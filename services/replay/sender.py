@@ -1,4 +1,4 @@
-"""The sending thread: plays the outbox at its pace, numbers and stamps messages, keeps heartbeats going. One kernel, no GIL.
+"""The sending thread: plays the outbox at its pace, numbers and stamps, keeps heartbeats going. One kernel, no GIL.
 
 Open loop: a message's timestamp is when it was to be sent; a late sender shows as latency, never as a lower rate.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from libs.jit import kernel
 from libs.libc import CLOCK_MONOTONIC, CLOCK_REALTIME, clock_nanosleep, now_ns
 from libs.memory import address_of, load_acquire, store_i64, store_release
-from libs.telemetry.hdr import record
+from libs.telemetry.hdr_kernels import record
 from libs.wire.kernels import put_header, put_heartbeat, put_status
 from libs.wire.layout import TYPE_HEARTBEAT, TYPE_STATUS, TYPE_TRADE
 from services.replay.outbox import AT, END, ENDED, FEED_US, FREE, LENGTH, READY, SRC, UPDATES, Outbox
@@ -86,7 +86,9 @@ class Sender(NamedTuple):
     """uint8[1]: an empty symbol or text"""
 
 
-def new_sender(lines: Lines, channels: list[int], ns_per_unit: float, late: np.ndarray, *, busy: bool = False) -> Sender:
+def new_sender(
+    lines: Lines, channels: list[int], ns_per_unit: float, late: np.ndarray, *, busy: bool = False
+) -> Sender:
     """Return a sender that has not begun.
 
     Parameters
@@ -133,7 +135,7 @@ def _wall_us(s: Sender, mono_ns: int) -> int:
 
 @kernel
 def _due(s: Sender, src: int) -> int:
-    return s.state[BASE_DUE] + np.int64((src - s.state[BASE_SRC]) * s.pace[0])
+    return s.state[BASE_DUE] + int((src - s.state[BASE_SRC]) * s.pace[0])
 
 
 @kernel
@@ -186,7 +188,7 @@ def _rebase(s: Sender) -> None:
     """Make the present moment the origin of the pace. Source time stands still in a pause; what is late stays late."""
     now = _now(s)
     if s.state[PAUSED] == 0:
-        s.state[BASE_SRC] += np.int64((now - s.state[BASE_DUE]) / s.pace[0])
+        s.state[BASE_SRC] += int((now - s.state[BASE_DUE]) / s.pace[0])
     s.state[BASE_DUE] = now
     s.pace[0] = s.pace_wanted[0]
 

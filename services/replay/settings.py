@@ -64,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def targets(self) -> list[tuple[str, int]]:
         """(group, port) of each line in use."""
         first = [(self.group, self.port)]
-        return first + [(self.line_b.group, self.line_b.port)] if self.lines == "ab" and self.line_b else first
+        return [*first, (self.line_b.group, self.line_b.port)] if self.lines == "ab" and self.line_b else first
 
 
 def read(path: Path, **changes: object) -> Settings:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +21,10 @@ CHANNELS = 5
 
 
 class Lines(NamedTuple):
-    """Open datagrams and where they go. ``fds`` holds one socket a line, ``addresses`` its sockaddr_in."""
+    """Open datagrams and where they go: ``fds`` holds one connected socket a line."""
 
     fds: np.ndarray
     """int64[lines]"""
-    addresses: np.ndarray
-    """uint8[lines, 16]"""
     data: np.ndarray
     """uint8[MAX_DATAGRAMS, stride]"""
     lengths: np.ndarray
@@ -51,28 +47,21 @@ class Lines(NamedTuple):
     """int64[CHANNELS, 8]"""
 
 
-def new_lines(fds: list[int], targets: list[tuple[str, int]], mtu_payload: int, rng: np.ndarray) -> Lines:
+def new_lines(fds: list[int], mtu_payload: int, rng: np.ndarray) -> Lines:
     """Return the lines of these sockets.
 
     Parameters
     ----------
     fds : list of int
-        One sending socket a line, open as long as the lines are used.
-    targets : list of (group, port)
-        Numeric IPv4.
+        One connected socket a line, open as long as the lines are used.
     mtu_payload : int
         Bytes a datagram at most.
     rng : uint64[1]
         Where the faults come from.
     """
     n = len(fds)
-    addresses = np.zeros((n, 16), np.uint8)
-    for i, (group, port) in enumerate(targets):
-        raw = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(port), socket.inet_aton(group))
-        addresses[i] = np.frombuffer(raw, np.uint8)
     return Lines(
         np.array(fds, np.int64),
-        addresses,
         np.zeros((MAX_DATAGRAMS, mtu_payload), np.uint8),
         np.zeros(MAX_DATAGRAMS, np.int64),
         np.zeros(MAX_DATAGRAMS, np.int64),
@@ -134,14 +123,14 @@ def _send_listed(x: Lines, line: int, n: int) -> None:
     for k in range(n):
         x.iov[k, 0], x.iov[k, 1] = x.listed[k, 0], x.listed[k, 1]
         h = x.headers[k]
-        h[0], h[1] = address_of(x.addresses.reshape(-1), line * 16), 16
+        h[0], h[1] = 0, 0
         h[2], h[3] = address_of(x.iov.reshape(-1), 2 * k), 1
         h[4], h[5], h[6], h[7] = 0, 0, 0, 0
     done = 0
     while done < n:
-        sent = np.int64(sendmmsg(x.fds[line], address_of(x.headers.reshape(-1), 8 * done), n - done, 0))
+        sent = int(sendmmsg(x.fds[line], address_of(x.headers.reshape(-1), 8 * done), n - done, 0))
         if sent <= 0:
-            # The datagram that the kernel refuses is dropped and counted: a sender that repeats it is a sender that hangs.
+            # The datagram that the kernel refuses is dropped and counted: to repeat it is to hang.
             x.stats[x.listed[done, 2], ERRORS] += 1
             done += 1
             continue
@@ -156,8 +145,7 @@ def transmit(x: Lines, count: int) -> None:
     """Send the first ``count`` open datagrams on every line."""
     for line in range(len(x.fds)):
         _send_listed(x, line, _choose(x, line, count))
-        if x.held_info[line, 0] < 0:
-            x.held_info[line, 0] = 0
+        x.held_info[line, 0] = max(x.held_info[line, 0], 0)
 
 
 @kernel

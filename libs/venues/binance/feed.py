@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+import msgspec
+
 from libs.units import parse_decimal
 from libs.venues.binance.messages import AggTrade, Depth, Snapshot, Trade
 from libs.venues.binance.splice import Diff, Splice, Verdict
@@ -139,19 +141,22 @@ class SymbolFeed:
         self.splice.lose()
         self._trade_id = -1
 
-    def _book(self, bids: object, asks: object, exchange_us: int, feed_us: int, *, snapshot: bool) -> BookEvent:
+    def _book(
+        self, bids: msgspec.Raw, asks: msgspec.Raw, exchange_us: int, feed_us: int, *, snapshot: bool
+    ) -> BookEvent:
         units = self.units
         n_bids, n_asks, price_exp, size_exp, levels = self._parser.parse(
-            memoryview(bids), memoryview(asks), units.price_exponent, units.size_exponent  # type: ignore[arg-type]
+            memoryview(bids),
+            memoryview(asks),
+            units.price_exponent,
+            units.size_exponent,
         )
         if self._seen_decide:
             self.units = Units(min(price_exp, units.price_exponent), min(size_exp, units.size_exponent))
         cut = 0
         if snapshot:
             cut = CUT_BIDS * (n_bids >= self.snapshot_limit) | CUT_ASKS * (n_asks >= self.snapshot_limit)
-        return BookEvent(
-            self.symbol, snapshot, price_exp, size_exp, n_bids, n_asks, levels, cut, exchange_us, feed_us
-        )
+        return BookEvent(self.symbol, snapshot, price_exp, size_exp, n_bids, n_asks, levels, cut, exchange_us, feed_us)
 
 
 def _trim(mantissa: int, exponent: int, unit: int) -> tuple[int, int]:

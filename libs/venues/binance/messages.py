@@ -5,6 +5,8 @@ Levels stay raw bytes: :mod:`libs.venues.levels` reads them. Update ids are the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 
@@ -77,7 +79,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
 decode_envelope = msgspec.json.Decoder(Envelope).decode
 decode_snapshot = msgspec.json.Decoder(Snapshot).decode
-DECODERS = {
+Message = Depth | Trade | AggTrade | BookTicker
+DECODERS: dict[str, Callable[[msgspec.Raw], Message]] = {
     "depth": msgspec.json.Decoder(Depth).decode,
     "trade": msgspec.json.Decoder(Trade).decode,
     "aggTrade": msgspec.json.Decoder(AggTrade).decode,

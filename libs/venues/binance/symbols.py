@@ -5,7 +5,25 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-QUOTES = ("USDT", "FDUSD", "USDC", "BUSD", "TUSD", "USDP", "DAI", "EUR", "GBP", "TRY", "BRL", "JPY", "AUD", "USD", "BTC", "ETH", "BNB")
+QUOTES = (
+    "USDT",
+    "FDUSD",
+    "USDC",
+    "BUSD",
+    "TUSD",
+    "USDP",
+    "DAI",
+    "EUR",
+    "GBP",
+    "TRY",
+    "BRL",
+    "JPY",
+    "AUD",
+    "USD",
+    "BTC",
+    "ETH",
+    "BNB",
+)
 """Quote currencies, a longer one before one that it ends with."""
 
 _DATED = re.compile(r"^(?P<pair>[A-Z0-9]+)_(?P<yymmdd>\d{6})$")

@@ -69,7 +69,7 @@ def _draw_size(m: Market, b: int, side: int, depth: int, pressure: float) -> int
     tilt = pressure * (0.7 if depth < 3 else 0.25)
     shape = 0.5 + 0.15 * min(depth, 12)
     lots = m.mean_lots[b] * shape * math.exp(0.8 * normal(m.rng) + (tilt if side == _BID else -tilt))
-    return max(1, np.int64(lots))
+    return max(1, int(lots))
 
 
 @kernel
@@ -109,8 +109,8 @@ def _follow(m: Market, b: int, pressure: float, counts: np.ndarray, out: np.ndar
     if abs(m.price[b] - middle) <= 0.75:
         return
     aim = min(max(m.price[b], middle - _MAX_MOVE), middle + _MAX_MOVE)
-    bid = np.int64(math.floor(aim))
-    ask = bid + 1 + np.int64(uniform(m.rng) < 0.2)
+    bid = math.floor(aim)
+    ask = bid + 1 + int(uniform(m.rng) < 0.2)
     first = _ASK if aim > middle else _BID
     for side in (first, 1 - first):
         counts[side] = _move_side(m, b, side, bid if side == _BID else ask, pressure, out, counts[side])
@@ -122,7 +122,7 @@ def _touch_up(m: Market, b: int, changes: int, pressure: float, counts: np.ndarr
     levels = m.levels[b]
     while counts[_BID] + counts[_ASK] < changes:
         side = below(m.rng, 2)
-        depth = np.int64(exponential(m.rng) * levels * 0.2)
+        depth = int(exponential(m.rng) * levels * 0.2)
         if depth >= levels:
             continue
         step = m.best[b, side] + (depth if side == _ASK else -depth)
@@ -159,12 +159,12 @@ def _trades(m: Market, b: int, c: Chunk, pressure: float, weight: int, counts: n
     side = _ASK if buyer else _BID
     best = m.best[b, side]
     slot = best & (RING - 1)
-    prints = 1 + np.int64(uniform(m.rng) < 0.4) + np.int64(uniform(m.rng) < 0.2)
+    prints = 1 + int(uniform(m.rng) < 0.4) + int(uniform(m.rng) < 0.2)
     for _ in range(prints):
         left = m.sizes[b, side, slot]
         if left == 0:
             break
-        size = min(left, max(1, np.int64(m.mean_lots[b] * 0.3 * exponential(m.rng))))
+        size = min(left, max(1, int(m.mean_lots[b] * 0.3 * exponential(m.rng))))
         m.sizes[b, side, slot] = left - size
         m.trade_id[b] += 1
         e = c.events[_new_event(c, m, b, TRADE, weight)]
@@ -222,7 +222,7 @@ def _cluster(m: Market, c: Chunk, levels: float, seconds: float, weight: int, sc
     # What is owed so far decides how many changes this event has, so that the mean is kept exactly in the long run.
     owed = levels * (now + messages) - m.counters[LEVELS_SENT] - (messages - 1)
     mean = max(1.0, min(owed, 4.0 * levels))
-    _touch_up(m, b, max(1, np.int64(mean * (0.4 + 1.2 * uniform(m.rng)) + 0.5)), m.pressure[s], counts, scratch)
+    _touch_up(m, b, max(1, int(mean * (0.4 + 1.2 * uniform(m.rng)) + 0.5)), m.pressure[s], counts, scratch)
     _put_levels(c, row, counts, scratch)
     m.counters[MESSAGES] += messages
     m.counters[LEVELS_SENT] += counts[_BID] + counts[_ASK] + messages - 1
@@ -233,7 +233,7 @@ def _cluster(m: Market, c: Chunk, levels: float, seconds: float, weight: int, sc
 def generate(m: Market, c: Chunk, scratch: np.ndarray, messages: int, levels: float, rate: float, feed_us: int) -> int:
     """Replace a chunk's events by the next ones.
 
-    Arrivals are exponential, thinned and bunched by bursts, and scaled so that the block takes exactly its share of time.
+    Arrivals are exponential, bunched by bursts, and scaled so that the block takes exactly its share of time.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def generate(m: Market, c: Chunk, scratch: np.ndarray, messages: int, levels: fl
             burst = 10 + below(m.rng, 30)
         spread = 0.1 if burst > 0 else 1.0
         burst = max(0, burst - 1)
-        weight = 1 + np.int64(spread * exponential(m.rng) * _WEIGHT_SCALE)
+        weight = 1 + int(spread * exponential(m.rng) * _WEIGHT_SCALE)
         total += weight
         _cluster(m, c, levels, 1.0 / rate, weight, scratch)
     n = c.used[0]
@@ -273,7 +273,7 @@ def generate(m: Market, c: Chunk, scratch: np.ndarray, messages: int, levels: fl
     for row in range(n):
         e = c.events[row]
         passed += e[WEIGHT]
-        e[SRC] = start + np.int64(np.float64(passed) / np.float64(total) * span)
+        e[SRC] = start + int(np.float64(passed) / np.float64(total) * span)
         _stamp(m, e, rate, feed_us)
     m.counters[SOURCE_TIME] = start + span
     return n
@@ -281,7 +281,7 @@ def generate(m: Market, c: Chunk, scratch: np.ndarray, messages: int, levels: fl
 
 @kernel(inline=True)
 def _stamp(m: Market, e: np.ndarray, rate: float, feed_us: int) -> None:
-    e[FEED_US] = feed_us + np.int64(np.float64(e[SRC]) * 1e6 / (UNIT * rate))
+    e[FEED_US] = feed_us + int(np.float64(e[SRC]) * 1e6 / (UNIT * rate))
     e[EXCHANGE_US] = e[FEED_US] - m.delay_us[e[ID]]
 
 
@@ -301,7 +301,7 @@ def snapshots(m: Market, c: Chunk, scratch: np.ndarray, pace: float, rate: float
         b = m.counters[SNAPSHOTS]
         m.counters[SNAPSHOTS] += 1
         counts = np.zeros(2, np.int64)
-        bid = np.int64(math.floor(m.price[b]))
+        bid = math.floor(m.price[b])
         for side in range(2):
             best = bid + side
             m.best[b, side] = best
@@ -314,7 +314,7 @@ def snapshots(m: Market, c: Chunk, scratch: np.ndarray, pace: float, rate: float
         e = c.events[row]
         e[FLAGS] = 1
         parts = 1 + (counts[_BID] + counts[_ASK]) // 80
-        m.counters[SOURCE_TIME] += max(1, np.int64(UNIT * rate * parts / pace))
+        m.counters[SOURCE_TIME] += max(1, int(UNIT * rate * parts / pace))
         e[SRC] = m.counters[SOURCE_TIME]
         _stamp(m, e, rate, feed_us)
     return books - m.counters[SNAPSHOTS]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from libs.storage.lines import BadLines
 from services.replay.chunk import Chunk, new_chunk
 from services.replay.listing import Listing, new_listing
 from services.replay.synthetic.kernels import SCRATCH, UNIT, generate, snapshots
@@ -36,9 +37,15 @@ class SyntheticSource:
     def __init__(self, symbols: int, venues: int, seed: int, rate: float, levels: float) -> None:
         self.listing: Listing = new_listing(symbols * venues)
         self.rate, self.levels = rate, levels
+        self.bad = BadLines()
         self._market = new_market(symbols, venues, seed, rate, self.listing)
         self._scratch = np.zeros((2, SCRATCH), np.int64)
         self._chunk = new_chunk()
+
+    @property
+    def channels(self) -> list[int]:
+        """Exchanges that speak."""
+        return list(range(int(self._market.venues[0])))
 
     @property
     def ns_per_unit(self) -> float:
@@ -46,7 +53,7 @@ class SyntheticSource:
         return 1e9 / (self.rate * UNIT)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield chunks for ever: first every book's snapshot, then events. Each is valid until the next is asked for."""
+        """Yield chunks for ever: first every book's snapshot, then events. Each is valid until the next."""
         c = self._chunk
         to_come = 1
         while to_come:

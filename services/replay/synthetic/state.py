@@ -1,11 +1,11 @@
 """The state of the synthetic market, drawn from a seed.
 
-Each symbol has a hidden log price (a slowly reverting random walk) and a hidden pressure (an Ornstein-Uhlenbeck process of
-ten seconds) that tilts the sizes near the top of its books and pulls the price a little: books lead prices, weakly, as they
-do in the recordings. Each exchange follows the hidden price with a lag of its own.
+Each symbol has a hidden log price (a slowly reverting random walk) and a hidden pressure (an Ornstein-Uhlenbeck process
+of ten seconds) that tilts the sizes near the top of its books and pulls the price a little: books lead prices, weakly,
+as in the recordings. Each exchange follows the hidden price with a lag of its own.
 
-A book lives on a grid of price steps of 0.4 to 1.2 basis points. Step i holds one level, at tick ``i * step + jitter(i)``, so
-that prices have the exchange's own decimals and uneven gaps. Sizes stand in a ring of RING steps a side.
+A book lives on a grid of price steps of 0.4 to 1.2 basis points. Step i holds one level, at tick i * step + jitter(i):
+prices have the exchange's own decimals and uneven gaps. Sizes stand in a ring of RING steps a side.
 """
 
 from __future__ import annotations
@@ -115,14 +115,30 @@ def new_market(symbols: int, venues: int, seed: int, rate: float, listing: Listi
     # At most a third of a grid step a book event on average, so that a move costs few level changes.
     seconds = 1.0 / (rate * weights)
     sigma = np.minimum(rng.uniform(0.6e-4, 1.6e-4, symbols), 0.33 * spacing / np.sqrt(seconds * venues))
-    z = np.zeros
     m = Market(
-        z(symbols), 0.6 * rng.standard_normal(symbols), z(symbols, np.int64), sigma, weights.cumsum(), venue_weights.cumsum(),
-        z(books), z(books), z((books, 2), np.int64), z((books, 2, RING), np.int64),
-        rng.integers(MIN_LEVELS, MAX_LEVELS, books), z(books, np.int64), z(books, np.int64), z(books, np.int64), z(books, np.int64),
-        z(books), np.tile(np.array(LAGS[:venues]), symbols), np.tile(np.array(DELAYS_US[:venues]), symbols),
-        rng.integers(1, 1 << 40, books), np.array([rng.integers(0, 1 << 63)], np.uint64), z(8, np.int64), np.array([venues]),
-    )  # fmt: skip
+        log_price=np.zeros(symbols),
+        pressure=0.6 * rng.standard_normal(symbols),
+        last_message=np.zeros(symbols, np.int64),
+        sigma=sigma,
+        symbol_cdf=weights.cumsum(),
+        venue_cdf=venue_weights.cumsum(),
+        start_step=np.zeros(books),
+        price=np.zeros(books),
+        best=np.zeros((books, 2), np.int64),
+        sizes=np.zeros((books, 2, RING), np.int64),
+        levels=rng.integers(MIN_LEVELS, MAX_LEVELS, books),
+        step_ticks=np.zeros(books, np.int64),
+        tick_mantissa=np.zeros(books, np.int64),
+        price_exp=np.zeros(books, np.int64),
+        size_exp=np.zeros(books, np.int64),
+        mean_lots=np.zeros(books),
+        lag=np.tile(np.array(LAGS[:venues]), symbols),
+        delay_us=np.tile(np.array(DELAYS_US[:venues]), symbols),
+        trade_id=rng.integers(1, 1 << 40, books),
+        rng=np.array([rng.integers(0, 1 << 63)], np.uint64),
+        counters=np.zeros(8, np.int64),
+        venues=np.array([venues]),
+    )
     for s, (name, price) in enumerate(symbol_names(symbols, rng)):
         for v in range(venues):
             _set_units(m, s * venues + v, v, price, float(spacing[s]), rng, listing, name)

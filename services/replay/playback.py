@@ -1,0 +1,214 @@
+"""One playback: source, producer and sending thread, and what may be done to them while they run."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import socket
+import threading
+from typing import Any
+
+import numpy as np
+
+from libs.jit import kernel
+from libs.market.exchanges import EXCHANGES
+from libs.memory import load_acquire, store_release
+from libs.multicast.sender import open_sender
+from libs.telemetry.hdr import summary
+from services.replay.compose import INSTRUMENTS, REFRESH_ROUND, REFRESHES
+from services.replay.outbox import new_outbox
+from services.replay.producer import Producer
+from services.replay.rng import new_rng
+from services.replay.sender import (
+    COMMAND,
+    DONE,
+    PACE_VERSION,
+    PAUSE,
+    RUN,
+    SESSION_NS,
+    STARVED,
+    STOP,
+    TRADES_SENT,
+    UPDATES_SENT,
+    new_sender,
+    run,
+)
+from services.replay.settings import Settings
+from services.replay.source import Source
+from services.replay.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES, REORDER, new_lines
+
+PR_SET_TIMERSLACK = 29
+_FAULTS = {"loss": LOSS, "duplicate": DUPLICATE, "reorder": REORDER}
+_SEED_OF_FAULTS = 0x5EED
+
+
+@kernel
+def _set_control(control: np.ndarray, word: int, value: int) -> None:
+    store_release(control, word, value)
+
+
+@kernel
+def _is_done(state: np.ndarray) -> bool:
+    return load_acquire(state, DONE) == 1
+
+
+class Playback:
+    """A source on its way to the group.
+
+    Parameters
+    ----------
+    settings : Settings
+    source : Source
+    late : int64[1, hdr.ROW]
+        Where the lateness of each message is recorded.
+
+    Raises
+    ------
+    OSError
+        When a line's socket cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, source: Source, late: np.ndarray) -> None:
+        self.settings, self.source = settings, source
+        self.sockets: list[socket.socket] = [
+            open_sender(group, port, settings.interface, settings.ttl) for group, port in settings.targets
+        ]
+        self._ns_per_unit = source.ns_per_unit
+        fds = [s.fileno() for s in self.sockets]
+        lines = new_lines(fds, settings.mtu_payload, new_rng(settings.seed ^ _SEED_OF_FAULTS))
+        self.sender = new_sender(lines, source.channels, self._ns_per_unit, late, busy=settings.wait == "busy")
+        self.outbox = new_outbox()
+        self.producer = Producer(source, self.outbox, settings, lambda: self._ns_per_unit)
+        self.inject({"loss": settings.loss, "duplicate": settings.duplicate, "reorder": settings.reorder})
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._send, name="sender", daemon=True)
+        self._paused = False
+
+    def prepare(self) -> None:
+        """Begin to produce ahead; nothing is sent."""
+        self.producer.start()
+
+    def resume(self) -> None:
+        """Begin, or go on after a pause."""
+        self._paused = False
+        if self.state == "waiting":
+            self._thread.start()
+        elif self.state != "done":
+            _set_control(self.sender.control, COMMAND, RUN)
+
+    def pause(self) -> None:
+        """Hold the source's time; heartbeats go on."""
+        if self.state == "running":
+            self._paused = True
+            _set_control(self.sender.control, COMMAND, PAUSE)
+
+    def stop(self, timeout_s: float = 1.5) -> None:
+        """End the session: what has begun is sent whole, then Status 5 and three heartbeats."""
+        self.producer.stop()
+        _set_control(self.sender.control, COMMAND, STOP)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        if self.producer.ident is not None:
+            self.producer.join(timeout_s)
+
+    def close(self) -> None:
+        """Close the sockets, once the sending thread has ended."""
+        if not self._thread.is_alive():
+            for opened in self.sockets:
+                opened.close()
+
+    def set_rate(self, messages_per_s: float) -> None:
+        """Change the pace of a source that is paced by messages.
+
+        Raises
+        ------
+        ValueError
+            When the source is paced by its own time.
+        """
+        if not self.paced_by_rate:
+            raise ValueError("this recording plays by its own time: set speed")
+        self._set_pace(1e9 / (messages_per_s * 1000.0))
+
+    def set_speed(self, speed: float) -> None:
+        """Change the recorded seconds a second.
+
+        Raises
+        ------
+        ValueError
+            When the source is paced by messages.
+        """
+        if self.paced_by_rate:
+            raise ValueError("this source plays by messages a second: set messages_per_s")
+        self._set_pace(1.0 / speed)
+
+    def inject(self, odds: dict[str, float]) -> None:
+        """Set the odds of faults, each per datagram and line: loss, duplicate, reorder."""
+        for name, value in odds.items():
+            self.sender.lines.odds[_FAULTS[name]] = value
+
+    @property
+    def paced_by_rate(self) -> bool:
+        """Whether source time counts messages."""
+        return self.settings.source == "synthetic" or self.settings.rate > 0
+
+    @property
+    def offered_messages_per_s(self) -> float:
+        """Messages a second that the pace asks for; 0 where the recording's time decides."""
+        return 1e9 / (self._ns_per_unit * 1000.0) if self.paced_by_rate else 0.0
+
+    @property
+    def state(self) -> str:
+        """``waiting``, ``running``, ``paused`` or ``done``."""
+        if _is_done(self.sender.state) or self.error is not None:
+            return "done"
+        if self._thread.ident is None:
+            return "waiting"
+        return "paused" if self._paused else "running"
+
+    def status(self) -> dict[str, Any]:
+        """Return the document of /status."""
+        s, composed = self.sender, self.producer.composer.state
+        stats = s.lines.stats
+        return {
+            "state": self.state,
+            "source": self.source.name,
+            "seed": self.settings.seed,
+            "lines": len(self.sockets),
+            "sent": {
+                EXCHANGES[c]: {
+                    "messages": int(stats[c, MESSAGES]),
+                    "datagrams": int(stats[c, DATAGRAMS]),
+                    "bytes": int(stats[c, BYTES]),
+                    "next_sequence": int(s.next_sequence[c]),
+                    "session": int(s.state[SESSION_NS]),
+                }
+                for c in self.source.channels
+            },
+            "offered_messages_per_s": self.offered_messages_per_s,
+            "speed": None if self.paced_by_rate else 1.0 / self._ns_per_unit,
+            "sender_late": summary(s.late[0]),
+            "updates": int(s.state[UPDATES_SENT]),
+            "trades": int(s.state[TRADES_SENT]),
+            "starved": int(s.state[STARVED]),
+            "instruments": int(self.source.listing.rows[0]),
+            "instruments_composed": int(composed[INSTRUMENTS]),
+            "refreshes_composed": int(composed[REFRESHES]),
+            "refresh_round_s": float(composed[REFRESH_ROUND]) * self._ns_per_unit / 1e9,
+            "malformed_lines": self.source.bad.count,
+            "bad_lines": [str(line) for line in self.source.bad.examples],
+            "inject": {name: float(s.lines.odds[i]) for name, i in _FAULTS.items()},
+        }
+
+    def _set_pace(self, ns_per_unit: float) -> None:
+        self._ns_per_unit = ns_per_unit
+        self.sender.pace_wanted[0] = ns_per_unit
+        _set_control(self.sender.control, PACE_VERSION, int(self.sender.control[PACE_VERSION]) + 1)
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):
+            # The default slack of 50 µs is as long as the time between two datagrams at 20,000 a second.
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+        try:
+            run(self.sender, self.outbox)
+        except BaseException as error:  # noqa: BLE001 - the main thread reports it and ends the process
+            self.error = error
