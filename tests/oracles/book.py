@@ -5,7 +5,6 @@ Shares no code with libs.book. Prices and sizes are integers in 10^-40, so any d
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 
 MAX = 2**63 - 1
@@ -51,9 +50,26 @@ class Content:
     price_exp: int = 0
     size_exp: int = 0
 
+    def copy(self) -> Content:
+        """Return an equal book of its own."""
+        sides = [dict(side) for side in self.sides]
+        return Content(self.depth, sides, list(self.known), self.price_exp, self.size_exp)
+
     def best_first(self, side: int) -> list[Level]:
         """Return a side's levels."""
         return sorted(self.sides[side].items(), reverse=side == 0)
+
+    def best(self, side: int) -> Level | None:
+        """Return a side's best level."""
+        levels = self.sides[side]
+        if not levels:
+            return None
+        price = max(levels) if side == 0 else min(levels)
+        return price, levels[price]
+
+    def worst(self, side: int) -> int:
+        """Return the worst price of a side that has levels."""
+        return min(self.sides[side]) if side == 0 else max(self.sides[side])
 
     def beyond(self, side: int, price: int) -> bool:
         """Return whether a price lies beyond what is known of a side."""
@@ -64,7 +80,7 @@ class Content:
 
     def pull_in(self, side: int) -> None:
         """End what is known at the worst level, unless it ends further in."""
-        worst = self.best_first(side)[-1][0]
+        worst = self.worst(side)
         if self.known[side] == ALL or (self.known[side] != NOTHING and not self.beyond(side, worst)):
             self.known[side] = worst
 
@@ -79,6 +95,8 @@ class Content:
 
     def rebase(self, price_exp: int, size_exp: int) -> bool:
         """Take a finer unit; False when something leaves int64 in it."""
+        if (price_exp, size_exp) == (self.price_exp, self.size_exp):
+            return True
         for side in range(2):
             prices = list(self.sides[side])
             if not isinstance(self.known[side], str):
@@ -108,7 +126,7 @@ class Content:
                     continue
                 self.sides[side][price] = size
                 if len(self.sides[side]) > self.depth:
-                    del self.sides[side][self.best_first(side)[-1][0]]
+                    del self.sides[side][self.worst(side)]
                     self.pull_in(side)
         return True
 
@@ -210,7 +228,7 @@ class OracleBook:
             if waits:
                 self.flags |= BAD if flags & M_BAD else 0
                 return "not_valid"
-            self.kind, self.work = "delta", deepcopy(self.shown)
+            self.kind, self.work = "delta", self.shown.copy()
             return ""
         self.bits = cut
         self.work = Content(self.depth, price_exp=self.shown.price_exp, size_exp=self.shown.size_exp)
@@ -288,12 +306,11 @@ class OracleBook:
         return "same"
 
     def _show(self) -> None:
-        best = [self.shown.best_first(side)[:1] for side in range(2)]
-        self.tops = (best[0][0] if best[0] else None, best[1][0] if best[1] else None)
+        bid, ask = self.tops = (self.shown.best(0), self.shown.best(1))
         self.flags &= ~(CROSSED | ONE_SIDED | TRUNCATED)
-        if not best[0] or not best[1]:
+        if bid is None or ask is None:
             self.flags |= ONE_SIDED
-        elif best[0][0][0] >= best[1][0][0]:
+        elif bid[0] >= ask[0]:
             self.flags |= CROSSED
         if self.shown.known != [ALL, ALL]:
             self.flags |= TRUNCATED
