@@ -53,6 +53,15 @@ def test_formatting_keeps_the_value(mantissa: int, exponent: int) -> None:
         assert parse_decimal(text) == (mantissa, exponent)
 
 
+@pytest.mark.parametrize(
+    ("mantissa", "exponent", "text"),
+    [(0, -2, "0.00"), (-5, -2, "-0.05"), (6180030, -2, "61800.30"), (12, 3, "12000"), (0, 3, "0"), (7, 0, "7")],
+)
+def test_text_is_as_people_write_it(mantissa: int, exponent: int, text: str) -> None:
+    """A zero stands before the point, decimals stay, a positive exponent is written out."""
+    assert format_decimal(mantissa, exponent) == text
+
+
 @given(mantissas, exponents)
 def test_a_normal_form_has_no_zeros_at_the_end(mantissa: int, exponent: int) -> None:
     """The normal form has the same value and the shortest mantissa."""
