@@ -9,7 +9,6 @@ import signal
 import time
 from typing import Any
 
-import numpy as np
 from aiohttp import web
 
 from libs.errors import MissingError
@@ -18,10 +17,21 @@ from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.segment import Segment, Series
 from services.replay.control import control_app
+from services.replay.pace import ACTIVE
 from services.replay.playback import Playback
 from services.replay.settings import Settings
 from services.replay.source import Source, open_source
-from services.replay.transmit import BYTES, DATAGRAMS, DUPLICATED, ERRORS, HEARTBEATS, LOST, MESSAGES, REORDERED
+from services.replay.transmit import (
+    BYTES,
+    CHANNELS,
+    DATAGRAMS,
+    DUPLICATED,
+    ERRORS,
+    HEARTBEATS,
+    LOST,
+    MESSAGES,
+    REORDERED,
+)
 
 STATUS_INTERVAL_S = 0.2
 _COUNTED = {
@@ -201,10 +211,9 @@ def warm() -> None:
     playback = Playback(Settings(), source, new_rows(1))
     producer.warm(playback.producer.composer)
     playback.stop()
-    playback.sender.active[:] = 0
+    playback.sender.state[ACTIVE : ACTIVE + CHANNELS] = 0
     sender.run(playback.sender, playback.outbox)
     playback.close()
     from libs.venues.levels import LevelParser
 
     LevelParser(4).parse(b"[]", b"[]")
-    np.zeros(1)

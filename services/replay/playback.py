@@ -10,18 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from libs.jit import kernel
 from libs.market.exchanges import EXCHANGES
-from libs.memory import load_acquire, store_release
 from libs.multicast.sender import open_sender
 from libs.telemetry.hdr import summary
-from services.replay.compose import INSTRUMENTS, REFRESH_ROUND, REFRESHES
-from services.replay.outbox import new_outbox
-from services.replay.producer import Producer
-from services.replay.rng import new_rng
-from services.replay.sender import (
+from services.replay.compose import REFRESH_ROUND, REFRESHES
+from services.replay.encode import INSTRUMENTS
+from services.replay.outbox import new_outbox, peek, poke
+from services.replay.pace import (
     COMMAND,
     DONE,
+    NEXT_SEQUENCE,
     PACE_VERSION,
     PAUSE,
     RUN,
@@ -30,9 +28,11 @@ from services.replay.sender import (
     STOP,
     TRADES_SENT,
     UPDATES_SENT,
-    new_sender,
-    run,
+    WANTED,
 )
+from services.replay.producer import Producer
+from services.replay.rng import new_rng
+from services.replay.sender import new_sender, run
 from services.replay.settings import Settings
 from services.replay.source import Source
 from services.replay.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES, REORDER, new_lines
@@ -40,16 +40,6 @@ from services.replay.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES
 PR_SET_TIMERSLACK = 29
 _FAULTS = {"loss": LOSS, "duplicate": DUPLICATE, "reorder": REORDER}
 _SEED_OF_FAULTS = 0x5EED
-
-
-@kernel
-def _set_control(control: np.ndarray, word: int, value: int) -> None:
-    store_release(control, word, value)
-
-
-@kernel
-def _is_done(state: np.ndarray) -> bool:
-    return load_acquire(state, DONE) == 1
 
 
 class Playback:
@@ -94,18 +84,18 @@ class Playback:
         if self.state == "waiting":
             self._thread.start()
         elif self.state != "done":
-            _set_control(self.sender.control, COMMAND, RUN)
+            poke(self.sender.control, COMMAND, RUN)
 
     def pause(self) -> None:
         """Hold the source's time; heartbeats go on."""
         if self.state == "running":
             self._paused = True
-            _set_control(self.sender.control, COMMAND, PAUSE)
+            poke(self.sender.control, COMMAND, PAUSE)
 
     def stop(self, timeout_s: float = 1.5) -> None:
         """End the session: what has begun is sent whole, then Status 5 and three heartbeats."""
         self.producer.stop()
-        _set_control(self.sender.control, COMMAND, STOP)
+        poke(self.sender.control, COMMAND, STOP)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         if self.producer.ident is not None:
@@ -159,7 +149,7 @@ class Playback:
     @property
     def state(self) -> str:
         """``waiting``, ``running``, ``paused`` or ``done``."""
-        if _is_done(self.sender.state) or self.error is not None:
+        if peek(self.sender.state, DONE) == 1 or self.error is not None:
             return "done"
         if self._thread.ident is None:
             return "waiting"
@@ -167,7 +157,7 @@ class Playback:
 
     def status(self) -> dict[str, Any]:
         """Return the document of /status."""
-        s, composed = self.sender, self.producer.composer.state
+        s, composed = self.sender, self.producer.composer.page.state
         stats = s.lines.stats
         return {
             "state": self.state,
@@ -179,7 +169,7 @@ class Playback:
                     "messages": int(stats[c, MESSAGES]),
                     "datagrams": int(stats[c, DATAGRAMS]),
                     "bytes": int(stats[c, BYTES]),
-                    "next_sequence": int(s.next_sequence[c]),
+                    "next_sequence": int(s.state[NEXT_SEQUENCE + c]),
                     "session": int(s.state[SESSION_NS]),
                 }
                 for c in self.source.channels
@@ -190,7 +180,7 @@ class Playback:
             "updates": int(s.state[UPDATES_SENT]),
             "trades": int(s.state[TRADES_SENT]),
             "starved": int(s.state[STARVED]),
-            "instruments": int(self.source.listing.rows[0]),
+            "instruments": int(self.source.listing.used[0]),
             "instruments_composed": int(composed[INSTRUMENTS]),
             "refreshes_composed": int(composed[REFRESHES]),
             "refresh_round_s": float(composed[REFRESH_ROUND]) * self._ns_per_unit / 1e9,
@@ -201,8 +191,8 @@ class Playback:
 
     def _set_pace(self, ns_per_unit: float) -> None:
         self._ns_per_unit = ns_per_unit
-        self.sender.pace_wanted[0] = ns_per_unit
-        _set_control(self.sender.control, PACE_VERSION, int(self.sender.control[PACE_VERSION]) + 1)
+        self.sender.pace[WANTED] = ns_per_unit
+        poke(self.sender.control, PACE_VERSION, int(self.sender.control[PACE_VERSION]) + 1)
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from libs.storage.recording import BinanceRecording
 from libs.venues.binance import Units
 from libs.venues.events import STATUS_SYMBOL_INVALID, BookEvent, Event, StatusEvent, TradeEvent
 from services.replay.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk
-from services.replay.listing import Listing, add_row, new_listing
+from services.replay.listing import ANNOUNCED, LOT_EXP, TICK_EXP, Listing, add_row, new_listing
 
 BINANCE = 0
 UNIT = 1000
@@ -194,7 +194,7 @@ class RecordingSource:
 
     def _refine(self, row: int, price_exp: int, size_exp: int) -> None:
         """Make a guessed tick and lot as fine as the decimals seen, and say so before the next message."""
-        tick, lot = self.listing.ticks[row], self.listing.lots[row]
-        if price_exp < tick[1] or size_exp < lot[1]:
-            tick[1], lot[1] = min(price_exp, tick[1]), min(size_exp, lot[1])
-            self.listing.announced[row] = 0
+        r = self.listing.rows[row]
+        if price_exp < r[TICK_EXP] or size_exp < r[LOT_EXP]:
+            r[TICK_EXP], r[LOT_EXP] = min(price_exp, r[TICK_EXP]), min(size_exp, r[LOT_EXP])
+            r[ANNOUNCED] = 0

@@ -10,80 +10,80 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.jit import kernel
-from libs.libc import CLOCK_MONOTONIC, CLOCK_REALTIME, clock_nanosleep, now_ns
-from libs.memory import address_of, load_acquire, store_i64, store_release
+from libs.libc import CLOCK_REALTIME, now_ns
+from libs.memory import load_acquire, store_i64, store_release
 from libs.telemetry.hdr_kernels import record
 from libs.wire.kernels import put_header, put_heartbeat, put_status
 from libs.wire.layout import TYPE_HEARTBEAT, TYPE_STATUS, TYPE_TRADE
-from services.replay.outbox import AT, END, ENDED, FEED_US, FREE, LENGTH, READY, SRC, UPDATES, Outbox
-from services.replay.transmit import (
-    CHANNELS,
-    HEARTBEATS,
-    MAX_DATAGRAMS,
-    MESSAGES,
-    Lines,
-    flush_held,
-    transmit,
+from services.replay.outbox import (
+    AT,
+    COUNTS,
+    END,
+    ENDED,
+    FEED_US,
+    FREE,
+    LENGTH,
+    READY,
+    SLOTS,
+    SRC,
+    STATES,
+    UPDATES,
+    Outbox,
 )
-
-RUN, PAUSE, STOP = 0, 1, 2
-"""Commands."""
-
-COMMAND, PACE_VERSION, BUSY, BEAT_NS, GROUP_NS = range(5)
-"""Words of ``control``, written by Python. PACE_VERSION goes up when ``pace_wanted`` changes."""
-
-(
-    SESSION_NS,
-    SESSION_MONO,
-    BASE_SRC,
+from services.replay.pace import (
+    ACTIVE,
     BASE_DUE,
-    PACE_SEEN,
-    NEXT_BEAT,
-    FEED,
-    SLOT,
-    PAUSED,
+    BASE_SRC,
+    BEAT_NS,
+    BUSY,
+    COMMAND,
     DONE,
-    SOURCE_NOW,
+    FEED,
+    GROUP_NS,
+    NEXT_BEAT,
+    NEXT_SEQUENCE,
+    OPEN,
+    PAUSE,
+    PAUSED,
+    SESSION_MONO,
+    SESSION_NS,
     STARVED,
-    UPDATES_SENT,
+    STOP,
     TRADES_SENT,
-) = range(14)
-"""Words of ``state``, written by the kernel. FEED: the watermark. STARVED: naps for want of a batch."""
+    UPDATES_SENT,
+    due_ns,
+    now,
+    rebase,
+    sleep_until,
+    take_new_pace,
+    wall_us,
+)
+from services.replay.transmit import CHANNEL, CHANNELS, HEARTBEATS, MAX_DATAGRAMS, MESSAGES, Lines, transmit
+from services.replay.transmit import LENGTH as OPEN_LENGTH
 
 _SEQUENCE_OFF, _TIMESTAMP_OFF, _EXCHANGE_OFF, _TYPE_OFF = 4, 12, 20, 21
 _SESSION_END = 5
-_FINAL_BEATS = 3
-_FINAL_SPAN_NS = 100_000_000
+_BEATS = 3
+_BEATS_SPAN_NS = 100_000_000
 _MAX_GROUP = 512
-_TIMER_ABSTIME = 1
 _NAP_NS = 5_000_000
 _STARVED_NAP_NS = 200_000
 
 
 class Sender(NamedTuple):
-    """Everything that the sending thread reads and writes besides the outbox."""
+    """Everything that the sending thread reads and writes besides the outbox; words are named in pace.py."""
 
     lines: Lines
     control: np.ndarray
     """int64[8]"""
-    pace_wanted: np.ndarray
-    """float64[1]: ns a unit of source time"""
     pace: np.ndarray
-    """float64[1]: the one in force"""
+    """float64[2]"""
     state: np.ndarray
-    """int64[16]"""
-    next_sequence: np.ndarray
-    """int64[CHANNELS]"""
-    active: np.ndarray
-    """int64[CHANNELS]: 1 for a channel that has heartbeats"""
+    """int64[64]"""
     late: np.ndarray
     """int64[1, hdr.ROW]: actual minus scheduled send"""
-    open: np.ndarray
-    """int64[CHANNELS]: open datagram, -1 none"""
     scratch: np.ndarray
     """int64[4]"""
-    nothing: np.ndarray
-    """uint8[1]: an empty symbol or text"""
 
 
 def new_sender(
@@ -103,156 +103,115 @@ def new_sender(
     busy : bool
         Spin instead of sleeping.
     """
-    active = np.zeros(CHANNELS, np.int64)
-    active[channels] = 1
-    control = np.zeros(8, np.int64)
+    control, state = np.zeros(8, np.int64), np.zeros(64, np.int64)
     control[BUSY], control[BEAT_NS], control[GROUP_NS] = busy, 100_000_000, 50_000
-    return Sender(
-        lines,
-        control,
-        np.array([ns_per_unit]),
-        np.array([ns_per_unit]),
-        np.zeros(16, np.int64),
-        np.ones(CHANNELS, np.int64),
-        active,
-        late,
-        np.full(CHANNELS, -1, np.int64),
-        np.zeros(4, np.int64),
-        np.zeros(1, np.uint8),
-    )
+    state[NEXT_SEQUENCE : NEXT_SEQUENCE + CHANNELS] = 1
+    for channel in channels:
+        state[ACTIVE + channel] = 1
+    return Sender(lines, control, np.full(2, ns_per_unit), state, late, np.zeros(4, np.int64))
 
 
 @kernel
-def _now(s: Sender) -> int:
-    return now_ns(s.scratch, CLOCK_MONOTONIC)
-
-
-@kernel
-def _wall_us(s: Sender, mono_ns: int) -> int:
-    """Return a moment of the monotonic clock on the session's wall clock, which nobody steps."""
-    return (s.state[SESSION_NS] + (mono_ns - s.state[SESSION_MONO])) // 1000
-
-
-@kernel
-def _due(s: Sender, src: int) -> int:
-    return s.state[BASE_DUE] + int((src - s.state[BASE_SRC]) * s.pace[0])
-
-
-@kernel
-def _sleep_until(s: Sender, target: int) -> None:
-    if s.control[BUSY] != 0:
-        while _now(s) < target:
-            pass
-        return
-    s.scratch[2], s.scratch[3] = target // 1_000_000_000, target % 1_000_000_000
-    clock_nanosleep(CLOCK_MONOTONIC, _TIMER_ABSTIME, address_of(s.scratch, 2), 0)
-
-
-@kernel
-def _beat(s: Sender, scheduled: int) -> None:
-    """Send every channel's heartbeat on every line."""
-    x = s.lines
-    d = 0
+def _speak(x: Lines, state: np.ndarray, scheduled: int, kind: int) -> None:
+    """Send a heartbeat, or the session's end, on every channel and line."""
+    d, stride = 0, len(x.data) // MAX_DATAGRAMS
     for channel in range(CHANNELS):
-        if s.active[channel] == 0:
+        if state[ACTIVE + channel] == 0:
             continue
-        sequence = s.next_sequence[channel]
-        body = put_header(x.data[d], 0, sequence, _wall_us(s, scheduled), channel, TYPE_HEARTBEAT, s.nothing, 0, 0)
-        x.lengths[d] = put_heartbeat(x.data[d], body, s.state[SESSION_NS], sequence, s.state[FEED])
-        x.channels[d] = channel
-        x.stats[channel, HEARTBEATS] += 1
+        sequence = state[NEXT_SEQUENCE + channel]
+        body = put_header(x.data, d * stride, sequence, wall_us(state, scheduled), channel, kind, x.data, 0, 0)
+        if kind == TYPE_HEARTBEAT:
+            end = put_heartbeat(x.data, body, state[SESSION_NS], sequence, state[FEED])
+            x.stats[channel, HEARTBEATS] += 1
+        else:
+            end = put_status(x.data, body, _SESSION_END, x.data, 0)
+            x.stats[channel, MESSAGES] += 1
+            state[NEXT_SEQUENCE + channel] += 1
+        x.open[d, OPEN_LENGTH], x.open[d, CHANNEL] = end - d * stride, channel
         d += 1
     transmit(x, d)
 
 
 @kernel
-def _beat_if_due(s: Sender, now: int) -> None:
-    if now < s.state[NEXT_BEAT]:
+def _beat_if_due(s: Sender, moment: int) -> None:
+    state = s.state
+    if moment < state[NEXT_BEAT]:
         return
-    _beat(s, s.state[NEXT_BEAT])
-    s.state[NEXT_BEAT] += s.control[BEAT_NS]
-    if s.state[NEXT_BEAT] < now:
-        s.state[NEXT_BEAT] = now + s.control[BEAT_NS]
+    _speak(s.lines, state, state[NEXT_BEAT], TYPE_HEARTBEAT)
+    state[NEXT_BEAT] += s.control[BEAT_NS]
+    if state[NEXT_BEAT] < moment:
+        state[NEXT_BEAT] = moment + s.control[BEAT_NS]
 
 
 @kernel
 def _nap(s: Sender, until: int, longest: int) -> None:
     """Sleep, waking for heartbeats and often enough to notice a command."""
-    now = _now(s)
-    _beat_if_due(s, now)
-    _sleep_until(s, min(until, now + longest, s.state[NEXT_BEAT]))
+    moment = now(s.scratch)
+    _beat_if_due(s, moment)
+    sleep_until(s.control, s.scratch, min(until, moment + longest, s.state[NEXT_BEAT]))
 
 
 @kernel
-def _rebase(s: Sender) -> None:
-    """Make the present moment the origin of the pace. Source time stands still in a pause; what is late stays late."""
-    now = _now(s)
-    if s.state[PAUSED] == 0:
-        s.state[BASE_SRC] += int((now - s.state[BASE_DUE]) / s.pace[0])
-    s.state[BASE_DUE] = now
-    s.pace[0] = s.pace_wanted[0]
-
-
-@kernel
-def _obey(s: Sender) -> None:
-    """Follow a new pace or a pause; returns when messages may flow again or the end is wanted."""
-    version = load_acquire(s.control, PACE_VERSION)
-    if version != s.state[PACE_SEEN]:
-        s.state[PACE_SEEN] = version
-        _rebase(s)
-    if load_acquire(s.control, COMMAND) != PAUSE:
-        return
-    _rebase(s)
+def _hold_in_pause(s: Sender) -> None:
+    """Keep only heartbeats going while the command says so."""
+    rebase(s.state, s.pace, now(s.scratch))
     s.state[PAUSED] = 1
     while load_acquire(s.control, COMMAND) == PAUSE:
         _nap(s, s.state[NEXT_BEAT], _NAP_NS)
-    _rebase(s)
+    rebase(s.state, s.pace, now(s.scratch))
     s.state[PAUSED] = 0
 
 
 @kernel
-def _group_end(s: Sender, o: Outbox, slot: int, first: int) -> int:
+def _group_end(s: Sender, messages: np.ndarray, slot: int, first: int, count: int) -> int:
     """Return the end of what goes out together: due within GROUP_NS of the first, or overdue anyhow."""
-    horizon = max(_due(s, o.messages[slot, first, SRC]) + s.control[GROUP_NS], _now(s))
-    end, n = first + 1, min(o.counts[slot], first + _MAX_GROUP)
-    while end < n and _due(s, o.messages[slot, end, SRC]) <= horizon:
+    horizon = max(due_ns(s.state, s.pace, messages[slot, first, SRC]) + s.control[GROUP_NS], now(s.scratch))
+    end, limit = first + 1, min(count, first + _MAX_GROUP)
+    while end < limit and due_ns(s.state, s.pace, messages[slot, end, SRC]) <= horizon:
         end += 1
     return end
 
 
 @kernel
+def _put(x: Lines, state: np.ndarray, data: np.ndarray, row: np.ndarray, d: int, due: int) -> None:
+    """Append a message to an open datagram, numbered and stamped."""
+    at, length = row[AT], row[LENGTH]
+    channel = x.open[d, CHANNEL]
+    to = d * (len(x.data) // MAX_DATAGRAMS) + x.open[d, OPEN_LENGTH]
+    for k in range(length):
+        x.data[to + k] = data[at + k]
+    store_i64(x.data, to + _SEQUENCE_OFF, state[NEXT_SEQUENCE + channel])
+    store_i64(x.data, to + _TIMESTAMP_OFF, wall_us(state, due))
+    x.open[d, OPEN_LENGTH] += length
+    x.stats[channel, MESSAGES] += 1
+    state[NEXT_SEQUENCE + channel] += 1
+    state[FEED] = max(state[FEED], row[FEED_US])
+    state[UPDATES_SENT] += row[UPDATES]
+    state[TRADES_SENT] += 1 if data[at + _TYPE_OFF] == TYPE_TRADE else 0
+
+
+@kernel
 def _pack(s: Sender, o: Outbox, slot: int, first: int, end: int) -> int:
-    """Copy messages into open datagrams, numbering and stamping them; returns the first that found no room."""
-    x = s.lines
-    s.open[:] = -1
-    stride, datagrams = x.data.shape[1], 0
-    k = first
+    """Send messages, a channel a datagram; returns the first that found no room."""
+    x, state = s.lines, s.state
+    stride, datagrams, k = len(x.data) // MAX_DATAGRAMS, 0, first
+    state[OPEN : OPEN + CHANNELS] = -1
     while k < end:
         row = o.messages[slot, k]
-        at, length = row[AT], row[LENGTH]
-        channel = np.int64(o.data[slot, at + _EXCHANGE_OFF])
-        d = s.open[channel]
-        if d < 0 or x.lengths[d] + length > stride:
+        channel = int(o.data[row[AT] + _EXCHANGE_OFF])
+        d = state[OPEN + channel]
+        if d < 0 or x.open[d, OPEN_LENGTH] + row[LENGTH] > stride:
             if datagrams == MAX_DATAGRAMS:
                 break
             d = datagrams
             datagrams += 1
-            s.open[channel] = d
-            x.lengths[d], x.channels[d] = 0, channel
-        start = x.lengths[d]
-        x.data[d, start : start + length] = o.data[slot, at : at + length]
-        store_i64(x.data[d], start + _SEQUENCE_OFF, s.next_sequence[channel])
-        store_i64(x.data[d], start + _TIMESTAMP_OFF, _wall_us(s, _due(s, row[SRC])))
-        x.lengths[d] = start + length
-        s.next_sequence[channel] += 1
-        x.stats[channel, MESSAGES] += 1
-        s.state[FEED] = max(s.state[FEED], row[FEED_US])
-        s.state[UPDATES_SENT] += row[UPDATES]
-        s.state[TRADES_SENT] += 1 if o.data[slot, at + _TYPE_OFF] == TYPE_TRADE else 0
+            state[OPEN + channel] = d
+            x.open[d, OPEN_LENGTH], x.open[d, CHANNEL] = 0, channel
+        _put(x, state, o.data, row, d, due_ns(state, s.pace, row[SRC]))
         k += 1
-    now = _now(s)
+    moment = now(s.scratch)
     for sent in range(first, k):
-        record(s.late, 0, now - _due(s, o.messages[slot, sent, SRC]))
+        record(s.late, 0, moment - due_ns(state, s.pace, o.messages[slot, sent, SRC]))
     transmit(x, datagrams)
     return k
 
@@ -260,64 +219,54 @@ def _pack(s: Sender, o: Outbox, slot: int, first: int, end: int) -> int:
 @kernel
 def _play_slot(s: Sender, o: Outbox, slot: int) -> bool:
     """Send one batch; False when the end was asked for. An event that has begun is sent whole."""
-    k, n = 0, o.counts[slot]
-    while k < n:
+    k, count = 0, o.control[COUNTS + slot]
+    while k < count:
         between = k == 0 or o.messages[slot, k - 1, END] == 1
-        if between:
-            _obey(s)
-        stopping = load_acquire(s.control, COMMAND) == STOP
-        if stopping and between:
+        take_new_pace(s.state, s.pace, s.control, s.scratch)
+        command = load_acquire(s.control, COMMAND)
+        if between and command == PAUSE:
+            _hold_in_pause(s)
+            continue
+        if between and command == STOP:
             return False
-        end = _group_end(s, o, slot, k)
-        due = _due(s, o.messages[slot, end - 1, SRC])
-        if not stopping and _now(s) < due:
+        end = _group_end(s, o.messages, slot, k, count)
+        due = due_ns(s.state, s.pace, o.messages[slot, end - 1, SRC])
+        if command != STOP and now(s.scratch) < due:
             # A nap may end early, for a heartbeat or to look at the controls: then look again.
             _nap(s, due, _NAP_NS)
-            if _now(s) < due:
+            if now(s.scratch) < due:
                 continue
         k = _pack(s, o, slot, k, end)
-        s.state[SOURCE_NOW] = o.messages[slot, k - 1, SRC]
-        _beat_if_due(s, _now(s))
+        _beat_if_due(s, now(s.scratch))
     return True
 
 
 @kernel
 def _begin(s: Sender) -> None:
     """Fix the session's clocks, then three heartbeats in the 100 ms before sequence 1."""
-    s.state[SESSION_NS] = now_ns(s.scratch, CLOCK_REALTIME)
-    s.state[SESSION_MONO] = _now(s)
-    start = s.state[SESSION_MONO]
-    for k in range(_FINAL_BEATS):
-        _sleep_until(s, start + k * _FINAL_SPAN_NS // _FINAL_BEATS)
-        _beat(s, start + k * _FINAL_SPAN_NS // _FINAL_BEATS)
-    _sleep_until(s, start + _FINAL_SPAN_NS)
-    s.state[BASE_DUE] = start + _FINAL_SPAN_NS
-    s.state[NEXT_BEAT] = s.state[BASE_DUE]
+    state = s.state
+    state[SESSION_NS] = now_ns(s.scratch, CLOCK_REALTIME)
+    start = now(s.scratch)
+    state[SESSION_MONO] = start
+    for k in range(_BEATS):
+        at = start + k * _BEATS_SPAN_NS // _BEATS
+        sleep_until(s.control, s.scratch, at)
+        _speak(s.lines, state, at, TYPE_HEARTBEAT)
+    state[NEXT_BEAT] = start + _BEATS_SPAN_NS
+    sleep_until(s.control, s.scratch, state[NEXT_BEAT])
 
 
 @kernel
 def _finish(s: Sender) -> None:
     """Status 5 on every channel, then three heartbeats in 100 ms."""
-    x = s.lines
-    flush_held(x)
-    now = _now(s)
-    d = 0
-    for channel in range(CHANNELS):
-        if s.active[channel] == 0:
-            continue
-        sequence = s.next_sequence[channel]
-        body = put_header(x.data[d], 0, sequence, _wall_us(s, now), channel, TYPE_STATUS, s.nothing, 0, 0)
-        x.lengths[d] = put_status(x.data[d], body, _SESSION_END, s.nothing, 0)
-        x.channels[d] = channel
-        s.next_sequence[channel] += 1
-        x.stats[channel, MESSAGES] += 1
-        d += 1
-    transmit(x, d)
-    for k in range(1, _FINAL_BEATS + 1):
-        at = now + k * _FINAL_SPAN_NS // _FINAL_BEATS
-        _sleep_until(s, at)
-        _beat(s, at)
-    flush_held(x)
+    transmit(s.lines, 0)
+    start = now(s.scratch)
+    _speak(s.lines, s.state, start, TYPE_STATUS)
+    for k in range(1, _BEATS + 1):
+        at = start + k * _BEATS_SPAN_NS // _BEATS
+        sleep_until(s.control, s.scratch, at)
+        _speak(s.lines, s.state, at, TYPE_HEARTBEAT)
+    transmit(s.lines, 0)
 
 
 @kernel
@@ -326,21 +275,20 @@ def run(s: Sender, o: Outbox) -> int:
     _begin(s)
     slot, first = 0, True
     while load_acquire(s.control, COMMAND) != STOP:
-        if load_acquire(o.state, slot) != READY:
-            if load_acquire(o.flags, ENDED) == 1 and load_acquire(o.state, slot) != READY:
+        if load_acquire(o.control, STATES + slot) != READY:
+            if load_acquire(o.control, ENDED) == 1 and load_acquire(o.control, STATES + slot) != READY:
                 break
             s.state[STARVED] += 0 if first else 1
             _nap(s, s.state[NEXT_BEAT], _STARVED_NAP_NS)
             continue
         if first:
             s.state[BASE_SRC] = o.messages[slot, 0, SRC]
-            s.state[BASE_DUE] = max(_now(s), s.state[BASE_DUE])
+            s.state[BASE_DUE] = max(now(s.scratch), s.state[NEXT_BEAT])
             first = False
         if not _play_slot(s, o, slot):
             break
-        store_release(o.state, slot, FREE)
-        slot = (slot + 1) % len(o.state)
-        s.state[SLOT] += 1
+        store_release(o.control, STATES + slot, FREE)
+        slot = (slot + 1) % SLOTS
     _finish(s)
     store_release(s.state, DONE, 1)
     return s.lines.stats[:, MESSAGES].sum()
