@@ -30,9 +30,21 @@ def signal_records(
         return []
     rows = decision.rows[at]
     mean, sigma, cost, net = (values[at] for values in (decision.mean, decision.sigma, decision.cost, decision.net))
-    sure = decisions.confidence(mean, sigma)
-    size = decisions.kelly_size(net, sigma, sizing)
-    mids = mid(rows)
+    columns = {
+        "exchange": [EXCHANGES[exchange] for exchange in rows["exchange"].tolist()],
+        "symbol": [symbol.decode() for symbol in rows["symbol"].tolist()],
+        **{name: map(str, rows[name].tolist()) for name in _INTEGERS},
+        "prediction_bps": _decimals(mean),
+        "sigma_bps": _decimals(sigma),
+        "cost_bps": _decimals(cost),
+        "net_bps": _decimals(net),
+        "action": [decisions.ACTIONS[action] for action in decision.action[at].tolist()],
+        "confidence": _decimals(decisions.confidence(mean, sigma)),
+        "size_fraction": _decimals(decisions.kelly_size(net, sigma, sizing)),
+        "mid": map(repr, mid(rows).tolist()),
+        "best_bid": map(repr, rows["best_bid"].tolist()),
+        "best_ask": map(repr, rows["best_ask"].tolist()),
+    }
     common = {
         "run": run,
         "signal_ts_ns": str(signal_ts_ns),
@@ -40,28 +52,11 @@ def signal_records(
         "model": model,
         "costs": costs,
     }
-    return [
-        {
-            "exchange": EXCHANGES[row["exchange"]],
-            "symbol": row["symbol"].decode(),
-            "book_id": str(row["book_id"]),
-            "session": str(row["session"]),
-            "sequence": str(row["sequence"]),
-            "feed_ts_us": str(row["feed_ts_us"]),
-            "sent_ts_us": str(row["sent_ts_us"]),
-            "recv_ts_ns": str(row["recv_ts_ns"]),
-            "book_ts_ns": str(row["book_ts_ns"]),
-            "prediction_bps": f"{mean[i]:.6f}",
-            "sigma_bps": f"{sigma[i]:.6f}",
-            "cost_bps": f"{cost[i]:.6f}",
-            "net_bps": f"{net[i]:.6f}",
-            "action": decisions.ACTIONS[int(decision.action[k])],
-            "confidence": f"{sure[i]:.6f}",
-            "size_fraction": f"{size[i]:.6f}",
-            "mid": repr(float(mids[i])),
-            "best_bid": repr(float(row["best_bid"])),
-            "best_ask": repr(float(row["best_ask"])),
-            **common,
-        }
-        for i, (k, row) in enumerate(zip(at.tolist(), rows, strict=True))
-    ]
+    return [dict(zip(columns, values, strict=True)) | common for values in zip(*columns.values(), strict=True)]
+
+
+_INTEGERS = ("book_id", "session", "sequence", "feed_ts_us", "sent_ts_us", "recv_ts_ns", "book_ts_ns")
+
+
+def _decimals(values: np.ndarray) -> list[str]:
+    return [f"{value:.6f}" for value in values.tolist()]
