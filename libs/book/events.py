@@ -6,8 +6,7 @@ import numpy as np
 
 from libs.book.flags import BAD, CROSSED, DIVERGED, GAP, INVALID, NO_SNAPSHOT, ONE_SIDED, SUSPECT, TRUNCATED
 from libs.book.levels import pull_in
-from libs.book.rebase import rebase, set_unit
-from libs.book.refresh import adopt_side, same_side
+from libs.book.rebase import set_unit
 from libs.book.state import (
     ASK_PRICE,
     BID_PRICE,
@@ -18,7 +17,6 @@ from libs.book.state import (
     CROSSED_EVENTS,
     CUT,
     DELTA,
-    DIVERGED_COUNT,
     EVENTS,
     EXCHANGE_TS_US,
     FEED_TS_US,
@@ -35,7 +33,6 @@ from libs.book.state import (
     OPEN_LEVELS,
     PARTS,
     PRICE_EXP,
-    REFRESH_TOPS,
     REFRESHES,
     REFUSAL,
     REFUSING,
@@ -257,47 +254,6 @@ def end_event(
     if words[base + FLAGS] & CROSSED:
         words[base + COUNTERS + CROSSED_EVENTS] += 1
     return EVENT_DONE
-
-
-@kernel
-def end_refresh(
-    prices: np.ndarray, sizes: np.ndarray, words: np.ndarray, owners: np.ndarray, b: int, feed_ts_us: int
-) -> int:
-    """Compare the collected REFRESH with the book and adopt what lies beyond its known ends.
-
-    Parameters
-    ----------
-    prices, sizes : int64[rows, 2, :]
-    """
-    base = b * WORDS
-    if words[base + TAINT]:
-        words[base + FLAGS] |= words[base + TAINT]
-        free_stage(words, owners, base)
-        settle(words, base)
-        return EVENT_DONE
-    s = len(prices) - STAGES + words[base + STAGE] - 1
-    other = s * WORDS
-    bases = (base, other)
-    set_known_ends(prices[s], words, other, words[base + CUT])
-    start_change(words, base)
-    price_exp, size_exp = words[other + PRICE_EXP], words[other + SIZE_EXP]
-    if not rebase(prices[b], sizes[b], words, base, price_exp, size_exp):
-        end_change(words, base)
-        return refuse_event(words, owners, base, REFUSED_BAD_BODY, BAD, True)
-    same = same_side(prices, sizes, words, b, s, bases, 0) and same_side(prices, sizes, words, b, s, bases, 1)
-    if same:
-        adopt_side(prices, sizes, words, b, s, bases, 0)
-        adopt_side(prices, sizes, words, b, s, bases, 1)
-        show(prices[b], sizes[b], words, base)
-    else:
-        write_tops(prices[s], sizes[s], words, other, base + REFRESH_TOPS, feed_ts_us)
-        words[base + FLAGS] |= DIVERGED
-        words[base + COUNTERS + DIVERGED_COUNT] += 1
-    end_change(words, base)
-    free_stage(words, owners, base)
-    settle(words, base)
-    words[base + COUNTERS + REFRESHES] += 1
-    return REFRESH_SAME if same else REFRESH_DIVERGED
 
 
 @kernel(inline=True)

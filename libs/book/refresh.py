@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 
+from libs.book.events import (
+    EVENT_DONE,
+    REFRESH_DIVERGED,
+    REFRESH_SAME,
+    REFUSED_BAD_BODY,
+    end_change,
+    free_stage,
+    refuse_event,
+    set_known_ends,
+    settle,
+    show,
+    start_change,
+    write_tops,
+)
+from libs.book.flags import BAD, DIVERGED
+from libs.book.rebase import rebase
 from libs.book.state import (
+    COUNTERS,
     COUNTS,
+    CUT,
+    DIVERGED_COUNT,
     FIRST,
+    FLAGS,
     KNOWN_END,
     KNOWN_SET,
     KNOWN_TO,
     NOTHING_CUT,
     NOTHING_KNOWN,
+    PRICE_EXP,
+    REFRESH_TOPS,
+    REFRESHES,
+    SIZE_EXP,
     SLACK,
+    STAGE,
+    STAGES,
+    TAINT,
+    WORDS,
 )
 from libs.jit import kernel
 
@@ -110,3 +138,44 @@ def adopt_side(
     words[base + COUNTS + side] = keep + n
     words[base + KNOWN_SET + side] = words[other + KNOWN_SET + side]
     words[base + KNOWN_END + side] = words[other + KNOWN_END + side]
+
+
+@kernel
+def end_refresh(
+    prices: np.ndarray, sizes: np.ndarray, words: np.ndarray, owners: np.ndarray, b: int, feed_ts_us: int
+) -> int:
+    """Compare the collected REFRESH with the book and adopt what lies beyond its known ends.
+
+    Parameters
+    ----------
+    prices, sizes : int64[rows, 2, :]
+    """
+    base = b * WORDS
+    if words[base + TAINT]:
+        words[base + FLAGS] |= words[base + TAINT]
+        free_stage(words, owners, base)
+        settle(words, base)
+        return EVENT_DONE
+    s = len(prices) - STAGES + words[base + STAGE] - 1
+    other = s * WORDS
+    bases = (base, other)
+    set_known_ends(prices[s], words, other, words[base + CUT])
+    start_change(words, base)
+    price_exp, size_exp = words[other + PRICE_EXP], words[other + SIZE_EXP]
+    if not rebase(prices[b], sizes[b], words, base, price_exp, size_exp):
+        end_change(words, base)
+        return refuse_event(words, owners, base, REFUSED_BAD_BODY, BAD, True)
+    same = same_side(prices, sizes, words, b, s, bases, 0) and same_side(prices, sizes, words, b, s, bases, 1)
+    if same:
+        adopt_side(prices, sizes, words, b, s, bases, 0)
+        adopt_side(prices, sizes, words, b, s, bases, 1)
+        show(prices[b], sizes[b], words, base)
+    else:
+        write_tops(prices[s], sizes[s], words, other, base + REFRESH_TOPS, feed_ts_us)
+        words[base + FLAGS] |= DIVERGED
+        words[base + COUNTERS + DIVERGED_COUNT] += 1
+    end_change(words, base)
+    free_stage(words, owners, base)
+    settle(words, base)
+    words[base + COUNTERS + REFRESHES] += 1
+    return REFRESH_SAME if same else REFRESH_DIVERGED
