@@ -27,12 +27,12 @@ from typing import Any, TypeVar
 
 import numba
 from numba import config as _config
-from numba import types
+from numba import carray, types
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic as _intrinsic
 
-__all__ = ["Signature", "cache_root", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
+__all__ = ["Signature", "cache_root", "carray", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -143,9 +143,22 @@ def kernel(function: F | None = None, *, inline: bool = False) -> Any:
     if cached:
         _config.CACHE_DIR = str(cache_root() / source_digest(name))
     options = {"forceinline": True} if inline else {}
-    return numba.njit(
-        nogil=True, cache=cached, error_model="numpy", boundscheck=_config.BOUNDSCHECK or False, **options
-    )(function)
+    compiled = numba.njit(nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options)(
+        function
+    )
+    return _without_literals(compiled)
+
+
+def _without_literals(compiled: Any) -> Any:
+    """Keep numba from compiling a kernel once more for each constant that a caller passes: a third of the time to compile."""
+    template = compiled.get_call_template
+
+    def of_plain_types(arguments: Any, keywords: Any) -> Any:
+        plain = {name: types.unliteral(kind) for name, kind in keywords.items()}
+        return template(tuple(types.unliteral(kind) for kind in arguments), plain)
+
+    compiled.get_call_template = of_plain_types
+    return compiled
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:

@@ -1,7 +1,7 @@
 """Memory of the books: one block of words a book, and its price levels, sorted with the best one last.
 
 Zeroed memory is a set of books that nothing is known of, so pages are touched only where a book is used. Everything is
-int64. ``Books`` holds named views into two blocks: what a message touches lies together, whatever the number of books.
+int64. ``Books`` offers named views into the words: what a message touches lies together, whatever the number of books.
 """
 
 from __future__ import annotations
@@ -116,33 +116,17 @@ class Books(NamedTuple):
     sizes: np.ndarray
     words: np.ndarray
     stage_owner: np.ndarray
-    version: np.ndarray
-    flags: np.ndarray
-    parts: np.ndarray
-    counts: np.ndarray
-    first: np.ndarray
-    known_set: np.ndarray
-    known_end: np.ndarray
-    price_exp: np.ndarray
-    size_exp: np.ndarray
-    has_unit: np.ndarray
-    tops: np.ndarray
-    refresh_tops: np.ndarray
-    sequence: np.ndarray
-    exchange_ts_us: np.ndarray
-    feed_ts_us: np.ndarray
-    valid_since_us: np.ndarray
-    settled: np.ndarray
-    broken: np.ndarray
-    levels: np.ndarray
-    tick: np.ndarray
-    tick_exp: np.ndarray
-    lot: np.ndarray
-    lot_exp: np.ndarray
-    multiplier: np.ndarray
-    multiplier_exp: np.ndarray
-    inverse: np.ndarray
-    counters: np.ndarray
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        """Return a named view of the words. Kernels see the four fields only: each array more is dear to compile."""
+        block = self.words.reshape(-1, WORDS)
+        if name in _COLUMNS:
+            return block[:, _COLUMNS[name]]
+        if name in _PAIRS:
+            return block[:, _PAIRS[name] : _PAIRS[name] + 2]
+        if name in _EIGHTS:
+            return block[:, _EIGHTS[name] : _EIGHTS[name] + 8]
+        raise AttributeError(name)
 
 
 _COLUMNS = {
@@ -199,18 +183,7 @@ def spec(max_books: int, depth: int) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def bind(arrays: Mapping[str, np.ndarray]) -> Books:
     """Return the books whose arrays :func:`spec` named; writes nothing, so a reader may bind too."""
-    words = arrays["words"]
-    block = words.reshape(-1, WORDS)
-    views = {name: block[:, at] for name, at in _COLUMNS.items()}
-    views |= {name: block[:, at : at + 2] for name, at in _PAIRS.items()}
-    views |= {name: block[:, at : at + 8] for name, at in _EIGHTS.items()}
-    return Books(
-        prices=arrays["prices"],
-        sizes=arrays["sizes"],
-        words=words,
-        stage_owner=arrays["stage_owner"],
-        **views,
-    )
+    return Books(*(arrays[field] for field in Books._fields))
 
 
 def prepare(books: Books) -> None:

@@ -13,6 +13,7 @@ from libs.book.state import (
     NOTHING_CUT,
     NOTHING_KNOWN,
     TOP_SIDES,
+    TOPS,
     WORDS,
     Books,
 )
@@ -22,7 +23,7 @@ from libs.jit import kernel
 @kernel(inline=True)
 def has_top(books: Books, b: int, side: int) -> bool:
     """Return whether the side had a level after the last completed event."""
-    return books.tops[b, TOP_SIDES] >> side & 1 == 1
+    return books.words[b * WORDS + TOPS + TOP_SIDES] >> side & 1 == 1
 
 
 @kernel

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from libs.book import kernels as book
+from libs.book import state as state_book
 from libs.book.flags import CROSSED, GAP, INVALID, ONE_SIDED, STALE, TRUNCATED
-from libs.engine.rows import (
-    FLAGS_CHANGED,
-    INVALID_BOOK,
-    VALID_BOOK,
-    put_status,
-    show_book,
-    show_nbbo,
-)
-from libs.engine.slots import INCOMPLETE_EVENT
-from libs.engine.state import (
+from libs.engine.columns import (
     GAP_BOOKS,
     HEALED_FEED,
     HEALED_SNAPSHOT,
@@ -24,13 +18,37 @@ from libs.engine.state import (
     PENDING_PARTS,
     REFUSED,
     ROW_HEAL,
-    STALE as STALE_COLUMN,
     STALE_CROSS_US,
     UNCERTAINTY_US,
-    Processor,
 )
+from libs.engine.columns import (
+    STALE as STALE_COLUMN,
+)
+from libs.engine.directory import (
+    ROWS,
+    SCRATCH,
+    SETTINGS,
+    book_count,
+    book_word,
+    books_of,
+    exchange_of,
+    ledger_of,
+    nbbo_of,
+    symbol_of,
+    table_of,
+)
+from libs.engine.rows import (
+    FLAGS_CHANGED,
+    INVALID_BOOK,
+    VALID_BOOK,
+    put_status,
+    show_book,
+    show_nbbo,
+)
+from libs.engine.slots import INCOMPLETE_EVENT
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
+from libs.memory import words1, words2
 from libs.nbbo import kernels as nbbo
 from libs.telemetry.hdr_kernels import record
 
@@ -39,16 +57,19 @@ QUIET_FLAGS = ~(CROSSED | ONE_SIDED | TRUNCATED)
 
 
 @kernel
-def update_nbbo(p: Processor, b: int, sent_us: int, now: int) -> None:
+def update_nbbo(p: np.ndarray, b: int, sent_us: int, now: int) -> None:
     """Recompute the NBBO of a book's symbol; a record only when it changed."""
-    symbol = p.table.book_symbol[b]
-    feed_us = p.books.feed_ts_us[b]
-    if nbbo.update(p.nbbo, p.books, p.table, symbol, feed_us, p.settings[STALE_CROSS_US], p.settings[UNCERTAINTY_US]):
+    symbol = symbol_of(p, b)
+    feed_us = book_word(p, b, state_book.FEED_TS_US)
+    settings = words1(p, SETTINGS)
+    if nbbo.update(
+        nbbo_of(p), books_of(p), table_of(p), symbol, feed_us, settings[STALE_CROSS_US], settings[UNCERTAINTY_US]
+    ):
         show_nbbo(p, symbol, sent_us, feed_us, now)
 
 
 @kernel
-def notice_validity(p: Processor, b: int, before: int, refreshed: bool, sent_us: int, now: int) -> None:
+def notice_validity(p: np.ndarray, b: int, before: int, refreshed: bool, sent_us: int, now: int) -> None:
     """Account for a change of a book's flags and put it on the status queue.
 
     Parameters
@@ -58,10 +79,9 @@ def notice_validity(p: Processor, b: int, before: int, refreshed: bool, sent_us:
     refreshed : bool
         True when the sender's own REFRESH changed them, False when the venue's event or a status did.
     """
-    books = p.books
-    after = books.flags[b]
-    exchange = p.table.book_exchange[b]
-    ledger = p.ledger[exchange]
+    after = book_word(p, b, state_book.FLAGS)
+    exchange = exchange_of(p, b)
+    ledger = ledger_of(p, exchange)
     if after & GAP and not before & GAP:
         ledger[GAP_BOOKS] += 1
     elif before & GAP and not after & GAP:
@@ -69,7 +89,7 @@ def notice_validity(p: Processor, b: int, before: int, refreshed: bool, sent_us:
         if ledger[GAP_BOOKS] == 0 and ledger[HOLES_OPEN] > 0:
             ledger[HEALED_SNAPSHOT if refreshed else HEALED_FEED] += ledger[HOLES_OPEN]
             ledger[HOLES_OPEN] = 0
-            record(p.rows, ROW_HEAL, ledger[HEARD_NS] - ledger[LOST_NS])
+            record(words2(p, ROWS), ROW_HEAL, ledger[HEARD_NS] - ledger[LOST_NS])
     was_valid = before & INVALID == 0
     is_valid = after & INVALID == 0
     if was_valid != is_valid:
@@ -78,12 +98,14 @@ def notice_validity(p: Processor, b: int, before: int, refreshed: bool, sent_us:
         kind = FLAGS_CHANGED
     else:
         return
-    put_status(p, kind, exchange, b, books.sequence[b], books.feed_ts_us[b], sent_us, now)
+    put_status(
+        p, kind, exchange, b, book_word(p, b, state_book.SEQUENCE), book_word(p, b, state_book.FEED_TS_US), sent_us, now
+    )
 
 
 @kernel
 def change_flags(
-    p: Processor, b: int, set_mask: int, clear_mask: int, drop_event: bool, sent_us: int, recv_ns: int, now: int
+    p: np.ndarray, b: int, set_mask: int, clear_mask: int, drop_event: bool, sent_us: int, recv_ns: int, now: int
 ) -> None:
     """Set and clear flags of a book from outside an event, and show what follows.
 
@@ -92,14 +114,14 @@ def change_flags(
     drop_event : bool
         Refuse the parts of an event that is open: one of them is lost.
     """
-    before = p.books.flags[b]
+    before = book_word(p, b, state_book.FLAGS)
     if drop_event:
-        parts = book.abandon_event(p.books, b)
-        exchange = p.table.book_exchange[b]
-        p.ledger[exchange, PENDING_PARTS] -= parts
-        p.ledger[exchange, REFUSED + INCOMPLETE_EVENT] += parts
-    book.set_flags(p.books, b, set_mask, clear_mask)
-    if p.books.flags[b] == before:
+        parts = book.abandon_event(books_of(p), b)
+        exchange = exchange_of(p, b)
+        ledger_of(p, exchange)[PENDING_PARTS] -= parts
+        ledger_of(p, exchange)[REFUSED + INCOMPLETE_EVENT] += parts
+    book.set_flags(books_of(p), b, set_mask, clear_mask)
+    if book_word(p, b, state_book.FLAGS) == before:
         return
     notice_validity(p, b, before, False, sent_us, now)
     show_book(p, b, sent_us, recv_ns, now, False)
@@ -107,12 +129,12 @@ def change_flags(
 
 
 @kernel
-def hear(p: Processor, ch: int, mono_ns: int) -> None:
+def hear(p: np.ndarray, ch: int, mono_ns: int) -> None:
     """Note a sign of life of a channel; its books are stale no longer."""
-    ledger = p.ledger[ch]
+    ledger = ledger_of(p, ch)
     ledger[HEARD_NS] = mono_ns
     if ledger[STALE_COLUMN] == 1:
         ledger[STALE_COLUMN] = 0
-        for b in range(p.table.counts[0]):
-            if p.table.book_exchange[b] == ch:
-                change_flags(p, b, 0, STALE, False, ledger[LAST_SENT_US], 0, now_ns(p.scratch, CLOCK_REALTIME))
+        for b in range(book_count(p)):
+            if exchange_of(p, b) == ch:
+                change_flags(p, b, 0, STALE, False, ledger[LAST_SENT_US], 0, now_ns(words1(p, SCRATCH), CLOCK_REALTIME))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from libs.book import kernels as book
+from libs.book import state as state_book
 from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRADES_MISSED, VENUE_DOWN
 from libs.engine.books import change_flags, update_nbbo
-from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
-from libs.engine.slots import NO_BOOK, REFUSALS, byte_of, signed_byte_of
-from libs.engine.state import (
+from libs.engine.columns import (
     APPLIED,
     CHECKS,
     CHECKS_FAILED,
@@ -24,13 +23,29 @@ from libs.engine.state import (
     PENDING_PARTS,
     REFUSED,
     SESSION,
-    STALE as STALE_COLUMN,
     STALE_AFTER_NS,
     WATERMARK_US,
-    Processor,
 )
+from libs.engine.columns import (
+    STALE as STALE_COLUMN,
+)
+from libs.engine.directory import (
+    NBBO,
+    SCRATCH,
+    SETTINGS,
+    TABLE,
+    TRADES_MISSED_US,
+    book_count,
+    book_word,
+    books_of,
+    exchange_of,
+    ledger_of,
+)
+from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
+from libs.engine.slots import NO_BOOK, REFUSALS, byte_of, signed_byte_of
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
+from libs.memory import words1, words2
 from libs.nbbo.states import CROSSED_UNCERTAIN
 from libs.sequencing.state import CHANNELS
 
@@ -38,9 +53,9 @@ N_REASONS = len(REFUSALS)
 
 
 @kernel
-def on_heartbeat(p: Processor, slots: np.ndarray, at: int, ch: int) -> None:
+def on_heartbeat(p: np.ndarray, slots: np.ndarray, at: int, ch: int) -> None:
     """Take in a watermark, and check the two equations of wire.md against what the receive side had counted by then."""
-    ledger = p.ledger[ch]
+    ledger = ledger_of(p, ch)
     ledger[SESSION] = slots[at + 1]
     ledger[WATERMARK_US] = max(ledger[WATERMARK_US], slots[at + 5])
     settled = ledger[APPLIED]
@@ -55,18 +70,18 @@ def on_heartbeat(p: Processor, slots: np.ndarray, at: int, ch: int) -> None:
 
 
 @kernel
-def _change_channel(p: Processor, ch: int, set_mask: int, clear_mask: int, drop_events: bool, sent_us: int) -> None:
-    now = now_ns(p.scratch, CLOCK_REALTIME)
-    for b in range(p.table.counts[0]):
-        if p.table.book_exchange[b] == ch:
+def _change_channel(p: np.ndarray, ch: int, set_mask: int, clear_mask: int, drop_events: bool, sent_us: int) -> None:
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
+    for b in range(book_count(p)):
+        if exchange_of(p, b) == ch:
             change_flags(p, b, set_mask, clear_mask, drop_events, sent_us, 0, now)
 
 
 @kernel
-def on_status(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
+def on_status(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None:
     """Apply a status code (wire.md) to one book, or to all of the channel."""
     code = slots[at + 1]
-    ledger = p.ledger[ch]
+    ledger = ledger_of(p, ch)
     ledger[APPLIED] += 1
     set_mask = 0
     clear_mask = 0
@@ -89,12 +104,12 @@ def on_status(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None
     elif code == 8:
         set_mask = TRADES_MISSED
     sent_us = slots[at + 3]
-    now = now_ns(p.scratch, CLOCK_REALTIME)
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     one = b != NO_BOOK
-    for i in range(b if one else 0, b + 1 if one else p.table.counts[0]):
-        if p.table.book_exchange[i] == ch:
+    for i in range(b if one else 0, b + 1 if one else book_count(p)):
+        if exchange_of(p, i) == ch:
             if code == 8:
-                p.trades_missed_us[i] = ledger[LAST_FEED_US]
+                words1(p, TRADES_MISSED_US)[i] = ledger[LAST_FEED_US]
             drop = set_mask & (NO_SNAPSHOT | BAD | VENUE_DOWN) != 0
             change_flags(p, i, set_mask, clear_mask, drop, sent_us, slots[at + 6], now)
     if code == 5 and not one:
@@ -102,28 +117,28 @@ def on_status(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None
 
 
 @kernel
-def on_instrument(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
+def on_instrument(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None:
     """Take in tick, lot and multiplier of a symbol; they win over configuration."""
     word = slots[at + 1]
     flags = byte_of(word, 0)
-    books = p.books
-    ledger = p.ledger[ch]
+    books = books_of(p)
+    ledger = ledger_of(p, ch)
     ledger[APPLIED] += 1
-    known = books.tick[b] != 0
+    known = book_word(p, b, state_book.TICK) != 0
     changed = (
-        slots[at + 8] != books.tick[b]
-        or slots[at + 9] != books.lot[b]
-        or slots[at + 10] != books.multiplier[b]
-        or signed_byte_of(word, 1) != books.tick_exp[b]
-        or signed_byte_of(word, 2) != books.lot_exp[b]
-        or signed_byte_of(word, 3) != books.multiplier_exp[b]
-        or (flags & 1) != books.inverse[b]
+        slots[at + 8] != book_word(p, b, state_book.TICK)
+        or slots[at + 9] != book_word(p, b, state_book.LOT)
+        or slots[at + 10] != book_word(p, b, state_book.MULTIPLIER)
+        or signed_byte_of(word, 1) != book_word(p, b, state_book.TICK_EXP)
+        or signed_byte_of(word, 2) != book_word(p, b, state_book.LOT_EXP)
+        or signed_byte_of(word, 3) != book_word(p, b, state_book.MULTIPLIER_EXP)
+        or (flags & 1) != book_word(p, b, state_book.INVERSE)
     )
-    now = now_ns(p.scratch, CLOCK_REALTIME)
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     if changed:
         if known:
             ledger[INSTRUMENT_CHANGES] += 1
-        before = books.flags[b]
+        before = book_word(p, b, state_book.FLAGS)
         book.set_instrument(
             books, b,
             slots[at + 8], signed_byte_of(word, 1),
@@ -132,7 +147,7 @@ def on_instrument(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> 
             flags & 1,
         )  # fmt: skip
         put_status(p, INSTRUMENT_SEEN, ch, b, slots[at + 2], ledger[LAST_FEED_US], slots[at + 3], now)
-        if books.flags[b] & ~before & NO_SNAPSHOT:
+        if book_word(p, b, state_book.FLAGS) & ~before & NO_SNAPSHOT:
             # The multiplier changed. Taken back for a moment, so that the change is accounted for in one place.
             book.set_flags(books, b, 0, NO_SNAPSHOT)
             change_flags(p, b, NO_SNAPSHOT, 0, True, slots[at + 3], slots[at + 6], now)
@@ -142,14 +157,14 @@ def on_instrument(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> 
 
 
 @kernel
-def on_lost(p: Processor, ch: int, lost: int, first: int, mono_ns: int) -> None:
+def on_lost(p: np.ndarray, ch: int, lost: int, first: int, mono_ns: int) -> None:
     """Mark every book of a channel: any of them may have missed something."""
-    ledger = p.ledger[ch]
+    ledger = ledger_of(p, ch)
     if ledger[HOLES_OPEN] == 0:
         ledger[LOST_NS] = mono_ns
     ledger[HOLES_OPEN] += 1
     _change_channel(p, ch, GAP, 0, True, ledger[LAST_SENT_US])
-    now = now_ns(p.scratch, CLOCK_REALTIME)
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     put_status(p, RANGE_LOST, ch, -1, first, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
     if ledger[GAP_BOOKS] == 0:
         ledger[HEALED_SNAPSHOT] += ledger[HOLES_OPEN]
@@ -157,40 +172,40 @@ def on_lost(p: Processor, ch: int, lost: int, first: int, mono_ns: int) -> None:
 
 
 @kernel
-def on_suspect(p: Processor, ch: int, doubted: int) -> None:
+def on_suspect(p: np.ndarray, ch: int, doubted: int) -> None:
     """Doubt the books of a channel with an open hole, or trust them again."""
     mask = SUSPECT
-    _change_channel(p, ch, mask if doubted else 0, 0 if doubted else mask, False, p.ledger[ch, LAST_SENT_US])
+    _change_channel(p, ch, mask if doubted else 0, 0 if doubted else mask, False, ledger_of(p, ch)[LAST_SENT_US])
 
 
 @kernel
-def on_session(p: Processor, ch: int, session: int, old: int) -> None:
+def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
     """Begin a session; when another one came before, its books are void."""
-    ledger = p.ledger[ch]
+    ledger = ledger_of(p, ch)
     ledger[SESSION] = session
     if old != 0:
         ledger[WATERMARK_US] = 0
         _change_channel(p, ch, NO_SNAPSHOT, SUSPECT, True, ledger[LAST_SENT_US])
-    now = now_ns(p.scratch, CLOCK_REALTIME)
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     put_status(p, NEW_SESSION, ch, -1, 0, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
 
 
 @kernel
-def tick(p: Processor, mono_ns: int) -> None:
+def tick(p: np.ndarray, mono_ns: int) -> None:
     """Find channels that have gone silent, and let crossed markets of uncertain age grow older."""
     now = 0
     for ch in range(CHANNELS):
-        ledger = p.ledger[ch]
-        limit = p.settings[STALE_AFTER_NS + ch]
+        ledger = ledger_of(p, ch)
+        limit = words1(p, SETTINGS)[STALE_AFTER_NS + ch]
         if ledger[HEARD_NS] > 0 and ledger[STALE_COLUMN] == 0 and mono_ns - ledger[HEARD_NS] > limit:
             ledger[STALE_COLUMN] = 1
             _change_channel(p, ch, STALE, 0, False, ledger[LAST_SENT_US])
-    for symbol in range(p.table.counts[1]):
-        if p.nbbo.state[symbol] == CROSSED_UNCERTAIN:
+    for symbol in range(words1(p, TABLE)[1]):
+        if words1(p, NBBO)[symbol] == CROSSED_UNCERTAIN:
             if now == 0:
-                now = now_ns(p.scratch, CLOCK_REALTIME)
+                now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
             for exchange in range(CHANNELS):
-                b = p.table.symbol_books[symbol, exchange]
+                b = words2(p, TABLE + 5)[symbol, exchange]
                 if b >= 0:
-                    update_nbbo(p, b, p.ledger[exchange, LAST_SENT_US], now)
+                    update_nbbo(p, b, ledger_of(p, exchange)[LAST_SENT_US], now)
                     break

@@ -7,9 +7,6 @@ Trades and status records are events of their own and wait in bounded queues tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import numpy as np
 
 from libs.jit import kernel
@@ -33,50 +30,7 @@ TRADE_QUEUE = 1 << 15
 STATUS_QUEUE = 1 << 15
 
 FEATURE, BOOKS, SYMBOLS, TRADE, STATE = range(5)
-"""Rows of Outputs.controls."""
-
-
-class Outputs(NamedTuple):
-    """Latest records and queues.
-
-    Attributes
-    ----------
-    features, books : int64[max_books, words]
-        Memory of libs.streams.schemas.FEATURES and BOOK records.
-    feature_values : float64[max_books, FEATURE_WORDS]
-        The same memory as ``features``.
-    nbbo : int64[max_symbols, NBBO_WORDS]
-    nbbo_values : float64[max_symbols, NBBO_WORDS]
-        The same memory as ``nbbo``.
-    book_version, nbbo_version : int64[:]
-    feature_dirty, book_dirty, nbbo_dirty : int64[:]
-        1 while the id stands in its queue.
-    feature_queue, book_queue, nbbo_queue : int64[:]
-        Ids; powers of two, never smaller than the number of ids.
-    trades : int64[TRADE_QUEUE, TRADE_WORDS]
-    status : int64[STATUS_QUEUE, STATUS_WORDS]
-    controls : int64[5, Q_WORDS]
-    """
-
-    features: np.ndarray
-    books: np.ndarray
-    feature_values: np.ndarray
-    nbbo: np.ndarray
-    nbbo_values: np.ndarray
-    book_version: np.ndarray
-    nbbo_version: np.ndarray
-    feature_dirty: np.ndarray
-    book_dirty: np.ndarray
-    nbbo_dirty: np.ndarray
-    feature_queue: np.ndarray
-    book_queue: np.ndarray
-    nbbo_queue: np.ndarray
-    trades: np.ndarray
-    status: np.ndarray
-    controls: np.ndarray
-
-
-_VIEWS = {"feature_values": "features", "nbbo_values": "nbbo"}
+"""Rows of ``out_controls``."""
 
 
 def _power_of_two(n: int) -> int:
@@ -84,7 +38,12 @@ def _power_of_two(n: int) -> int:
 
 
 def spec(max_books: int, max_symbols: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return name → (dtype, shape) of the arrays, for shared memory."""
+    """Return name → (dtype, shape) of the arrays, for shared memory.
+
+    ``out_features``, ``out_books`` and ``out_nbbo`` hold records of libs.streams.schemas, a version and a dirty word for each
+    (1 while the id stands in its queue); the queues hold ids, powers of two and never smaller than the number of ids;
+    ``out_trades`` and ``out_status`` are bounded queues of records; ``out_controls`` has a row of control words a queue.
+    """
     books, symbols = _power_of_two(max_books), _power_of_two(max_symbols)
     shapes: dict[str, tuple[int, ...]] = {
         "features": (max_books, FEATURE_WORDS),
@@ -103,15 +62,6 @@ def spec(max_books: int, max_symbols: int) -> dict[str, tuple[str, tuple[int, ..
         "controls": (5, Q_WORDS),
     }
     return {f"out_{name}": ("<i8", shape) for name, shape in shapes.items()}
-
-
-def bind(arrays: Mapping[str, np.ndarray]) -> Outputs:
-    """Return the outputs whose arrays :func:`spec` named."""
-    found = {}
-    for field in Outputs._fields:
-        source = arrays[f"out_{_VIEWS.get(field, field)}"]
-        found[field] = source.view(np.float64) if field in _VIEWS else source
-    return Outputs(**found)
 
 
 @kernel(inline=True)
@@ -156,7 +106,7 @@ def take_latest(
     Parameters
     ----------
     queue, control, dirty, version, records
-        Arrays of :class:`Outputs` that belong together.
+        Arrays of :func:`spec` that belong together.
     out : int64[n, words]
         Filled from row 0; at most ``n`` records are taken.
 

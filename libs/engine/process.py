@@ -5,28 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from libs.book import kernels as book
+from libs.book import state as state_book
 from libs.book.flags import CROSSED, TRADES_MISSED
 from libs.engine.books import hear, notice_validity, update_nbbo
-from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
-from libs.engine.rows import put_trade, show_book
-from libs.engine.slots import (
-    BAD_BODY,
-    BOOK,
-    CAPACITY,
-    HEARTBEAT,
-    INCOMPLETE_EVENT,
-    INSTRUMENT,
-    LOST,
-    NOT_VALID,
-    REFUSED as REFUSED_SLOT,
-    SESSION as SESSION_SLOT,
-    STATUS,
-    SUSPECT,
-    TRADE,
-    byte_of,
-    signed_byte_of,
-)
-from libs.engine.state import (
+from libs.engine.columns import (
     APPLIED,
     BATCH,
     BUSY_POLL,
@@ -42,13 +24,46 @@ from libs.engine.state import (
     ROW_FEATURES,
     TRADES,
     UPDATES,
-    Processor,
+)
+from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
+from libs.engine.directory import (
+    PUBLISHER_WAKE,
+    ROWS,
+    SCRATCH,
+    SETTINGS,
+    TRADES_MISSED_US,
+    WAKE,
+    book_word,
+    books_of,
+    ledger_of,
+    ring_of,
+)
+from libs.engine.rows import put_trade, show_book
+from libs.engine.slots import (
+    BAD_BODY,
+    BOOK,
+    CAPACITY,
+    HEARTBEAT,
+    INCOMPLETE_EVENT,
+    INSTRUMENT,
+    LOST,
+    NOT_VALID,
+    STATUS,
+    SUSPECT,
+    TRADE,
+    byte_of,
+    signed_byte_of,
+)
+from libs.engine.slots import (
+    REFUSED as REFUSED_SLOT,
+)
+from libs.engine.slots import (
+    SESSION as SESSION_SLOT,
 )
 from libs.jit import kernel
 from libs.libc import CLOCK_MONOTONIC, CLOCK_REALTIME, c_read, c_write, now_ns, poll
-from libs.memory import address_of, load_acquire
+from libs.memory import address_of, load_acquire, words1, words2
 from libs.ring.kernels import SKIP, available, first, is_sleeping, release, set_sleeping
-from libs.ring.state import Ring
 from libs.sequencing.state import CHANNELS
 from libs.telemetry.hdr_kernels import record
 
@@ -57,29 +72,29 @@ TRADE_WINDOW_US = 1_000_000
 
 
 @kernel
-def _on_book(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
-    ledger = p.ledger[ch]
-    books = p.books
+def _on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None:
+    ledger = ledger_of(p, ch)
+    books = books_of(p)
     word = slots[at + 1]
     flags = byte_of(word, 0)
     bids = word >> 32 & 0xFFFF
     asks = word >> 48 & 0xFFFF
     sent_us = slots[at + 3]
-    before = books.flags[b]
-    pending = books.parts[b]
+    before = book_word(p, b, state_book.FLAGS)
+    pending = book_word(p, b, state_book.PARTS)
     code = book.apply_message(
         books, b, flags, signed_byte_of(word, 1), signed_byte_of(word, 2), byte_of(word, 3), slots, at + 8, bids, asks,
         slots[at + 2], slots[at + 4], slots[at + 5],
     )  # fmt: skip
-    settled = books.settled[b]
-    ledger[REFUSED + INCOMPLETE_EVENT] += books.broken[b]
-    ledger[PENDING_PARTS] += books.parts[b] - pending
+    settled = book_word(p, b, state_book.SETTLED)
+    ledger[REFUSED + INCOMPLETE_EVENT] += book_word(p, b, state_book.BROKEN)
+    ledger[PENDING_PARTS] += book_word(p, b, state_book.PARTS) - pending
     now = 0
-    if books.broken[b] > 0 and books.flags[b] != before:
+    if book_word(p, b, state_book.BROKEN) > 0 and book_word(p, b, state_book.FLAGS) != before:
         # An event that stood open was interrupted: the book is invalid from here on, whatever follows.
-        now = now_ns(p.scratch, CLOCK_REALTIME)
+        now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
         notice_validity(p, b, before, False, sent_us, now)
-        before = books.flags[b]
+        before = book_word(p, b, state_book.FLAGS)
     if code == book.EVENT_OPEN:
         return
     if code == book.REFUSED_NOT_VALID:
@@ -92,56 +107,56 @@ def _on_book(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
         ledger[REFUSED + INCOMPLETE_EVENT] += settled
     else:
         ledger[APPLIED] += settled
-        ledger[UPDATES] += books.levels[b]
+        ledger[UPDATES] += book_word(p, b, state_book.LEVELS)
     recv_ns = slots[at + 6]
-    now = now_ns(p.scratch, CLOCK_REALTIME)
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     if code == book.EVENT_DONE:
-        record(p.rows, ROW_BOOK, now - sent_us * 1000)
+        record(words2(p, ROWS), ROW_BOOK, now - sent_us * 1000)
         ledger[EVENTS] += 1
-        if books.flags[b] & CROSSED:
+        if book_word(p, b, state_book.FLAGS) & CROSSED:
             ledger[CROSSED_EVENTS] += 1
-        if before & TRADES_MISSED and slots[at + 5] - p.trades_missed_us[b] > TRADE_WINDOW_US:
+        if before & TRADES_MISSED and slots[at + 5] - words1(p, TRADES_MISSED_US)[b] > TRADE_WINDOW_US:
             book.set_flags(books, b, 0, TRADES_MISSED)
         notice_validity(p, b, before, False, sent_us, now)
         if book.is_valid(books, b):
             show_book(p, b, sent_us, recv_ns, now, True)
             update_nbbo(p, b, sent_us, now)
-            done = now_ns(p.scratch, CLOCK_REALTIME)
-            record(p.rows, ROW_FEATURES, done - sent_us * 1000)
+            done = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
+            record(words2(p, ROWS), ROW_FEATURES, done - sent_us * 1000)
             return
         show_book(p, b, sent_us, recv_ns, now, False)
         update_nbbo(p, b, sent_us, now)
         return
     if code == book.REFRESH_DIVERGED:
         ledger[DIVERGED] += 1
-    if books.flags[b] != before:
+    if book_word(p, b, state_book.FLAGS) != before:
         notice_validity(p, b, before, True, sent_us, now)
         show_book(p, b, sent_us, recv_ns, now, False)
         update_nbbo(p, b, sent_us, now)
 
 
 @kernel
-def _on_trade(p: Processor, slots: np.ndarray, at: int, ch: int, b: int) -> None:
+def _on_trade(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None:
     word = slots[at + 1]
     price = slots[at + 8]
     size = slots[at + 9]
     flags = byte_of(word, 0)
     if price < 0 or size < 0:
-        p.ledger[ch, REFUSED + BAD_BODY] += 1
+        ledger_of(p, ch)[REFUSED + BAD_BODY] += 1
         return
-    p.ledger[ch, APPLIED] += 1
-    p.ledger[ch, TRADES] += 1
+    ledger_of(p, ch)[APPLIED] += 1
+    ledger_of(p, ch)[TRADES] += 1
     side = 0 if flags & 2 else (1 if flags & 1 else -1)
     put_trade(p, b, side, slots, at, signed_byte_of(word, 1), signed_byte_of(word, 2))
 
 
 @kernel
-def take_slot(p: Processor, slots: np.ndarray, at: int, ch: int, mono_ns: int) -> None:
+def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) -> None:
     """Process the record whose first slot starts at word ``at`` of channel ``ch``'s ring."""
     head = slots[at]
     kind = head & 0xFF
     b = head >> 32 & 0xFFFFFFFF
-    ledger = p.ledger[ch]
+    ledger = ledger_of(p, ch)
     if kind <= INSTRUMENT:
         hear(p, ch, mono_ns)
         ledger[LAST_SENT_US] = slots[at + 3]
@@ -170,9 +185,9 @@ def take_slot(p: Processor, slots: np.ndarray, at: int, ch: int, mono_ns: int) -
 
 
 @kernel
-def drain(p: Processor, ch: int, limit: int, mono_ns: int) -> int:
+def drain(p: np.ndarray, ch: int, limit: int, mono_ns: int) -> int:
     """Process up to ``limit`` records of one ring; return how many."""
-    ring = Ring(p.rings[ch], p.ring_controls[ch])
+    ring = ring_of(p, ch)
     ready = available(ring)
     done = 0
     while ready > 0 and done < limit:
@@ -188,30 +203,30 @@ def drain(p: Processor, ch: int, limit: int, mono_ns: int) -> int:
 
 
 @kernel
-def _sleep(p: Processor, eventfd: int, timeout_ms: int) -> None:
+def _sleep(p: np.ndarray, eventfd: int, timeout_ms: int) -> None:
     """Wait for the receive thread's wake-up, unless a ring filled meanwhile."""
-    set_sleeping(p.wake, 1)
+    set_sleeping(words1(p, WAKE), 1)
     idle = True
     for ch in range(CHANNELS):
-        if available(Ring(p.rings[ch], p.ring_controls[ch])) > 0:
+        if available(ring_of(p, ch)) > 0:
             idle = False
     if idle:
-        p.scratch[8] = eventfd | 1 << 32  # struct pollfd: fd, POLLIN
-        if poll(address_of(p.scratch, 8), 1, timeout_ms) > 0:
-            c_read(eventfd, address_of(p.scratch, 9), 8)
-    set_sleeping(p.wake, 0)
+        words1(p, SCRATCH)[8] = eventfd | 1 << 32  # struct pollfd: fd, POLLIN
+        if poll(address_of(words1(p, SCRATCH), 8), 1, timeout_ms) > 0:
+            c_read(eventfd, address_of(words1(p, SCRATCH), 9), 8)
+    set_sleeping(words1(p, WAKE), 0)
 
 
 @kernel
-def _wake_publisher(p: Processor, eventfd: int) -> None:
-    if is_sleeping(p.publisher_wake):
-        set_sleeping(p.publisher_wake, 0)
-        p.scratch[10] = 1
-        c_write(eventfd, address_of(p.scratch, 10), 8)
+def _wake_publisher(p: np.ndarray, eventfd: int) -> None:
+    if is_sleeping(words1(p, PUBLISHER_WAKE)):
+        set_sleeping(words1(p, PUBLISHER_WAKE), 0)
+        words1(p, SCRATCH)[10] = 1
+        c_write(eventfd, address_of(words1(p, SCRATCH), 10), 8)
 
 
 @kernel
-def book_loop(p: Processor, eventfd: int, publisher_eventfd: int, control: np.ndarray, turns: int) -> int:
+def book_loop(p: np.ndarray, eventfd: int, publisher_eventfd: int, control: np.ndarray, turns: int) -> int:
     """Process until told to stop, then what is still in the rings.
 
     Parameters
@@ -232,11 +247,11 @@ def book_loop(p: Processor, eventfd: int, publisher_eventfd: int, control: np.nd
     next_tick = 0
     while turns != 0:
         turns -= 1
-        mono_ns = now_ns(p.scratch, CLOCK_MONOTONIC)
+        mono_ns = now_ns(words1(p, SCRATCH), CLOCK_MONOTONIC)
         control[1] = mono_ns
         done = 0
         for ch in range(CHANNELS):
-            done += drain(p, ch, p.settings[BATCH], mono_ns)
+            done += drain(p, ch, words1(p, SETTINGS)[BATCH], mono_ns)
         total += done
         if mono_ns >= next_tick:
             tick(p, mono_ns)
@@ -245,6 +260,6 @@ def book_loop(p: Processor, eventfd: int, publisher_eventfd: int, control: np.nd
             _wake_publisher(p, publisher_eventfd)
         elif load_acquire(control, 0) != 0:
             break
-        elif p.settings[BUSY_POLL] == 0:
+        elif words1(p, SETTINGS)[BUSY_POLL] == 0:
             _sleep(p, eventfd, 5)
     return total

@@ -6,34 +6,43 @@ the clock.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from libs.engine.directory import (
+    RECEIVE_ALLOWED,
+    RECEIVE_BODY,
+    RECEIVE_COUNTS,
+    RECEIVE_HEADER,
+    RECEIVE_ROWS,
+    RECEIVE_SCRATCH,
+    RECEIVE_SETTINGS,
+    WAKE,
+    ring_of,
+    sequencer_of,
+    table_of,
+)
 from libs.engine.push import push_message, put_control
 from libs.engine.slots import HEARTBEAT, LOST, NO_BOOK, NOTHING, SESSION, SUSPECT, pack_head
 from libs.jit import kernel
 from libs.libc import CLOCK_MONOTONIC, CLOCK_REALTIME, c_write, now_ns
-from libs.market.symbol_table import SymbolTable
-from libs.memory import address_of, load_acquire
+from libs.memory import address_of, load_acquire, words1, words2
 from libs.multicast.receiver import ReceiveBatch, receive
 from libs.multicast.waiting import wait_readable
 from libs.ring.kernels import claim, is_sleeping, publish
-from libs.ring.state import Ring
 from libs.sequencing import kernels as seq
 from libs.sequencing import state as columns
-from libs.sequencing.state import CHANNELS, Sequencer
+from libs.sequencing.state import CHANNELS
 from libs.telemetry.hdr_kernels import record
 from libs.wire import kernels as wire
 
-# Words of Receiver.settings.
+# Words of ``receive_settings``.
 GAP_TIMEOUT_NS = 0
 HEAL_TIMEOUT_NS = 1
 REORDER_WINDOW = 2
 BUSY_POLL = 3
-SETTINGS = 8
+RECEIVE_SETTINGS_WORDS = 8
 
-# Words of Receiver.counts.
+# Words of ``receive_counts``.
 BYTES = 0  # by line
 FOREIGN_SOURCE = 8
 TEXT = 9
@@ -49,66 +58,35 @@ ROW_WIRE, ROW_HEAL = 0, 1
 LEDGER_SLOTS = 2
 
 
-class Receiver(NamedTuple):
-    """What the receive thread owns.
-
-    Attributes
-    ----------
-    rings : int64[CHANNELS, capacity * 8]
-    ring_controls : int64[CHANNELS, 64]
-    wake : int64[64]
-        Control words on which the book thread says that it sleeps (as a ring's).
-    table : SymbolTable
-    sequencer : Sequencer
-    settings : int64[SETTINGS]
-    counts : int64[COUNTS]
-    rows : int64[2, ROW]
-        HDR rows: scheduled send to kernel receive; time to heal of holes that lines filled.
-    m, b, scratch : int64[16]
-    allowed : int64[:]
-        Source addresses (host order) to listen to; empty: all.
-    """
-
-    rings: np.ndarray
-    ring_controls: np.ndarray
-    wake: np.ndarray
-    table: SymbolTable
-    sequencer: Sequencer
-    settings: np.ndarray
-    counts: np.ndarray
-    rows: np.ndarray
-    m: np.ndarray
-    b: np.ndarray
-    scratch: np.ndarray
-    allowed: np.ndarray
-
-
 @kernel
-def _ring(r: Receiver, ch: int) -> Ring:
-    return Ring(r.rings[ch], r.ring_controls[ch])
-
-
-@kernel
-def _release_held(r: Receiver, ch: int) -> None:
+def _release_held(r: np.ndarray, ch: int) -> None:
     """Hand on held messages that are next."""
-    s = r.sequencer
-    ring = _ring(r, ch)
+    s = sequencer_of(r)
+    ring = ring_of(r, ch)
     while True:
         place = seq.next_held(s, ch)
         if place < 0:
             return
         at = (ch * columns.HOLD_MESSAGES + place) * columns.HOLD_BYTES
-        code = wire.next_message(s.hold_bytes, at, at + s.hold_length[ch, place], r.m)
-        if not push_message(ring, r.table, code, s.hold_bytes, r.m, r.b, s.hold_recv_ns[ch, place]):
+        code = wire.next_message(s.hold_bytes, at, at + s.hold_length[ch, place], words1(r, RECEIVE_HEADER))
+        if not push_message(
+            ring,
+            table_of(r),
+            code,
+            s.hold_bytes,
+            words1(r, RECEIVE_HEADER),
+            words1(r, RECEIVE_BODY),
+            s.hold_recv_ns[ch, place],
+        ):
             return
         seq.released(s, ch, place)
 
 
 @kernel
-def _give_up_oldest(r: Receiver, ch: int) -> bool:
+def _give_up_oldest(r: np.ndarray, ch: int) -> bool:
     """Declare the oldest hole lost and hand on what waited behind it; False when the ring has no room."""
-    s = r.sequencer
-    ring = _ring(r, ch)
+    s = sequencer_of(r)
+    ring = ring_of(r, ch)
     target = s.channels[ch, columns.HOLES_LOST] + 1
     while s.channels[ch, columns.N_HOLES] > 0 and s.channels[ch, columns.HOLES_LOST] < target:
         _release_held(r, ch)
@@ -133,17 +111,17 @@ def _give_up_oldest(r: Receiver, ch: int) -> bool:
 
 
 @kernel
-def _heartbeat(r: Receiver, ch: int, recv_ns: int, mono_ns: int, buf: np.ndarray) -> None:
-    s = r.sequencer
-    wire.heartbeat_body(buf, r.m[wire.BODY_OFF], r.b)
-    session = r.b[wire.HEARTBEAT_SESSION]
-    next_sequence = r.b[wire.HEARTBEAT_NEXT]
-    feed_ts = r.b[wire.HEARTBEAT_FEED_TS]
-    sent_us = r.m[wire.TIMESTAMP_US]
+def _heartbeat(r: np.ndarray, ch: int, recv_ns: int, mono_ns: int, buf: np.ndarray) -> None:
+    s = sequencer_of(r)
+    wire.heartbeat_body(buf, words1(r, RECEIVE_HEADER)[wire.BODY_OFF], words1(r, RECEIVE_BODY))
+    session = words1(r, RECEIVE_BODY)[wire.HEARTBEAT_SESSION]
+    next_sequence = words1(r, RECEIVE_BODY)[wire.HEARTBEAT_NEXT]
+    feed_ts = words1(r, RECEIVE_BODY)[wire.HEARTBEAT_FEED_TS]
+    sent_us = words1(r, RECEIVE_HEADER)[wire.TIMESTAMP_US]
     verdict = seq.heartbeat(s, ch, session, next_sequence, mono_ns)
     if verdict == seq.FOREIGN_HEARTBEAT:
         return
-    ring = _ring(r, ch)
+    ring = ring_of(r, ch)
     if verdict == seq.NEW_SESSION:
         while s.channels[ch, columns.N_HOLES] > 0:
             if not _give_up_oldest(r, ch):
@@ -183,13 +161,13 @@ def _heartbeat(r: Receiver, ch: int, recv_ns: int, mono_ns: int, buf: np.ndarray
 
 
 @kernel
-def _take_message(r: Receiver, code: int, buf: np.ndarray, start: int, recv_ns: int, mono_ns: int) -> None:
-    s = r.sequencer
-    m = r.m
+def _take_message(r: np.ndarray, code: int, buf: np.ndarray, start: int, recv_ns: int, mono_ns: int) -> None:
+    s = sequencer_of(r)
+    m = words1(r, RECEIVE_HEADER)
     ch = m[wire.EXCHANGE]
     sequence = m[wire.SEQUENCE]
     timestamp_us = m[wire.TIMESTAMP_US]
-    record(r.rows, ROW_WIRE, recv_ns - timestamp_us * 1000)
+    record(words2(r, RECEIVE_ROWS), ROW_WIRE, recv_ns - timestamp_us * 1000)
     if code == wire.OK and m[wire.TYPE] == HEARTBEAT:
         _heartbeat(r, ch, recv_ns, mono_ns, buf)
         return
@@ -197,7 +175,7 @@ def _take_message(r: Receiver, code: int, buf: np.ndarray, start: int, recv_ns: 
     for _ in range(2 * columns.MAX_HOLES):
         verdict = seq.arrive(s, ch, sequence, timestamp_us, mono_ns)
         if verdict == seq.HOLD and length > columns.HOLD_BYTES:
-            r.counts[HOLD_OVERFLOW] += 1
+            words1(r, RECEIVE_COUNTS)[HOLD_OVERFLOW] += 1
             verdict = seq.HOLD_FULL
             seq.announce(s, ch, sequence - 1, mono_ns)
         if verdict != seq.HOLD_FULL:
@@ -207,25 +185,26 @@ def _take_message(r: Receiver, code: int, buf: np.ndarray, start: int, recv_ns: 
         # Releasing what was held decoded it into m.
         wire.next_message(buf, start, start + length, m)
     if verdict == seq.APPLY:
-        if push_message(_ring(r, ch), r.table, code, buf, m, r.b, recv_ns):
+        if push_message(ring_of(r, ch), table_of(r), code, buf, m, words1(r, RECEIVE_BODY), recv_ns):
             open_ns = seq.applied(s, ch, sequence, mono_ns)
             if open_ns >= 0:
-                record(r.rows, ROW_HEAL, open_ns)
+                record(words2(r, RECEIVE_ROWS), ROW_HEAL, open_ns)
             if s.channels[ch, columns.HELD] > 0:
                 _release_held(r, ch)
     elif verdict == seq.HOLD:
         open_ns = seq.hold(s, ch, sequence, buf, start, length, recv_ns, mono_ns)
         if open_ns >= 0:
-            record(r.rows, ROW_HEAL, open_ns)
+            record(words2(r, RECEIVE_ROWS), ROW_HEAL, open_ns)
 
 
 @kernel
-def take_datagram(r: Receiver, buf: np.ndarray, start: int, length: int, recv_ns: int, mono_ns: int) -> None:
+def take_datagram(r: np.ndarray, buf: np.ndarray, start: int, length: int, recv_ns: int, mono_ns: int) -> None:
     """Take in one binary datagram.
 
     Parameters
     ----------
-    r : Receiver
+    r : int64[n, 4]
+        libs.engine.directory.
     buf : uint8[:]
         The datagram is ``buf[start:start + length]``.
     recv_ns, mono_ns : int
@@ -234,16 +213,16 @@ def take_datagram(r: Receiver, buf: np.ndarray, start: int, length: int, recv_ns
     off = start
     end = start + length
     while True:
-        code = wire.next_message(buf, off, end, r.m)
+        code = wire.next_message(buf, off, end, words1(r, RECEIVE_HEADER))
         if code in (wire.END, wire.PADDING):
             return
         if code not in (wire.OK, wire.UNKNOWN_TYPE):
-            r.counts[MALFORMED + code] += 1
+            words1(r, RECEIVE_COUNTS)[MALFORMED + code] += 1
             return
-        following = r.m[wire.NEXT_OFF]
+        following = words1(r, RECEIVE_HEADER)[wire.NEXT_OFF]
         if code == wire.UNKNOWN_TYPE:
             # Its length is not known, so the walk ends; it takes its sequence all the same.
-            r.m[wire.NEXT_OFF] = min(end, off + columns.HOLD_BYTES)
+            words1(r, RECEIVE_HEADER)[wire.NEXT_OFF] = min(end, off + columns.HOLD_BYTES)
         _take_message(r, code, buf, off, recv_ns, mono_ns)
         if code == wire.UNKNOWN_TYPE:
             return
@@ -251,21 +230,23 @@ def take_datagram(r: Receiver, buf: np.ndarray, start: int, length: int, recv_ns
 
 
 @kernel
-def run_timers(r: Receiver, mono_ns: int) -> None:
+def run_timers(r: np.ndarray, mono_ns: int) -> None:
     """Doubt channels whose holes stay open, give up those open for too long, and hand on what waits."""
-    s = r.sequencer
+    s = sequencer_of(r)
     for ch in range(CHANNELS):
         c = s.channels[ch]
         if c[columns.N_HOLES] == 0 and c[columns.SUSPECT] == 0 and c[columns.HELD] == 0:
             continue
         _release_held(r, ch)
-        while seq.hole_is_due(s, ch, mono_ns, r.settings[HEAL_TIMEOUT_NS]):
+        while seq.hole_is_due(s, ch, mono_ns, words1(r, RECEIVE_SETTINGS)[HEAL_TIMEOUT_NS]):
             if not _give_up_oldest(r, ch):
                 break
-        doubt = seq.is_suspect(s, ch, mono_ns, r.settings[GAP_TIMEOUT_NS], r.settings[REORDER_WINDOW])
-        if doubt and c[columns.SUSPECT] == 0 and put_control(_ring(r, ch), SUSPECT, ch, 1, 0):
+        doubt = seq.is_suspect(
+            s, ch, mono_ns, words1(r, RECEIVE_SETTINGS)[GAP_TIMEOUT_NS], words1(r, RECEIVE_SETTINGS)[REORDER_WINDOW]
+        )
+        if doubt and c[columns.SUSPECT] == 0 and put_control(ring_of(r, ch), SUSPECT, ch, 1, 0):
             c[columns.SUSPECT] = 1
-        if c[columns.N_HOLES] == 0 and c[columns.SUSPECT] == 1 and put_control(_ring(r, ch), SUSPECT, ch, 0, 0):
+        if c[columns.N_HOLES] == 0 and c[columns.SUSPECT] == 1 and put_control(ring_of(r, ch), SUSPECT, ch, 0, 0):
             c[columns.SUSPECT] = 0
 
 
@@ -280,37 +261,37 @@ def _is_allowed(allowed: np.ndarray, source: int) -> bool:
 
 
 @kernel
-def _wake_book_thread(r: Receiver, eventfd: int) -> None:
-    if is_sleeping(r.wake):
-        r.scratch[4] = 1
-        c_write(eventfd, address_of(r.scratch, 4), 8)
+def _wake_book_thread(r: np.ndarray, eventfd: int) -> None:
+    if is_sleeping(words1(r, WAKE)):
+        words1(r, RECEIVE_SCRATCH)[4] = 1
+        c_write(eventfd, address_of(words1(r, RECEIVE_SCRATCH), 4), 8)
 
 
 @kernel
-def _take_batch(r: Receiver, batch: ReceiveBatch, n: int, line: int, text_fd: int, mono_ns: int) -> None:
+def _take_batch(r: np.ndarray, batch: ReceiveBatch, n: int, line: int, text_fd: int, mono_ns: int) -> None:
     stride = len(batch.data) // len(batch.lengths)
-    r.counts[KERNEL_DROPS + line] = batch.drops[0]
+    words1(r, RECEIVE_COUNTS)[KERNEL_DROPS + line] = batch.drops[0]
     for i in range(n):
         length = batch.lengths[i]
         exchange = batch.data[i * stride + 20] if length >= 24 else 7
-        r.counts[DATAGRAMS + 8 * line + (exchange if exchange < CHANNELS else 7)] += 1
-        r.counts[BYTES + line] += length
-        if not _is_allowed(r.allowed, batch.source_ip[i]):
-            r.counts[FOREIGN_SOURCE] += 1
+        words1(r, RECEIVE_COUNTS)[DATAGRAMS + 8 * line + (exchange if exchange < CHANNELS else 7)] += 1
+        words1(r, RECEIVE_COUNTS)[BYTES + line] += length
+        if not _is_allowed(words1(r, RECEIVE_ALLOWED), batch.source_ip[i]):
+            words1(r, RECEIVE_COUNTS)[FOREIGN_SOURCE] += 1
             continue
         recv_ns = batch.recv_ts_ns[i]
         if length > 0 and batch.data[i * stride] == 0x7B and text_fd >= 0:  # '{'
-            r.counts[TEXT] += 1
+            words1(r, RECEIVE_COUNTS)[TEXT] += 1
             c_write(text_fd, address_of(batch.data, i * stride), length)
             continue
         if recv_ns == 0:
-            recv_ns = now_ns(r.scratch, CLOCK_REALTIME)
+            recv_ns = now_ns(words1(r, RECEIVE_SCRATCH), CLOCK_REALTIME)
         take_datagram(r, batch.data, i * stride, length, recv_ns, mono_ns)
 
 
 @kernel
 def receive_loop(
-    r: Receiver, fds: np.ndarray, batch: ReceiveBatch, text_fd: int, eventfd: int, control: np.ndarray, turns: int
+    r: np.ndarray, fds: np.ndarray, batch: ReceiveBatch, text_fd: int, eventfd: int, control: np.ndarray, turns: int
 ) -> int:
     """Receive until told to stop.
 
@@ -333,11 +314,11 @@ def receive_loop(
     int
         0 when stopped, else -errno of a socket.
     """
-    busy = r.settings[BUSY_POLL] == 1
+    busy = words1(r, RECEIVE_SETTINGS)[BUSY_POLL] == 1
     while turns != 0 and load_acquire(control, 0) == 0:
         turns -= 1
         total = 0
-        mono_ns = now_ns(r.scratch, CLOCK_MONOTONIC)
+        mono_ns = now_ns(words1(r, RECEIVE_SCRATCH), CLOCK_MONOTONIC)
         control[1] = mono_ns
         for line in range(len(fds)):
             n = receive(fds[line], batch)
@@ -349,5 +330,5 @@ def receive_loop(
         run_timers(r, mono_ns)
         _wake_book_thread(r, eventfd)
         if total == 0 and not busy:
-            wait_readable(fds, len(fds), 500, r.scratch)
+            wait_readable(fds, len(fds), 500, words1(r, RECEIVE_SCRATCH))
     return 0

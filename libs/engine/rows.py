@@ -4,9 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
+from libs.book import state as state_book
 from libs.book.flags import INVALID
-from libs.book.kernels import copy_top, has_top
-from libs.book.state import BID_PRICE, BID_SIZE, TOP_PRICE_EXP, TOP_SIZE_EXP
+from libs.book.kernels import copy_top
+from libs.engine.columns import DEPTH_LEVELS, FEATURE_ROWS, LIQUIDITY_BPS, NBBO_ROWS, SESSION
+from libs.engine.directory import (
+    OUT_BOOK_DIRTY,
+    OUT_BOOK_QUEUE,
+    OUT_BOOK_VERSION,
+    OUT_BOOKS,
+    OUT_CONTROLS,
+    OUT_FEATURE_DIRTY,
+    OUT_FEATURE_QUEUE,
+    OUT_FEATURES,
+    OUT_NBBO,
+    OUT_NBBO_DIRTY,
+    OUT_NBBO_QUEUE,
+    OUT_NBBO_VERSION,
+    OUT_STATUS,
+    OUT_TRADES,
+    SETTINGS,
+    TABLE,
+    TOTALS,
+    book_word,
+    books_of,
+    exchange_of,
+    ledger_of,
+    nbbo_of,
+    symbol_of,
+)
 from libs.engine.outputs import (
     BOOKS,
     FEATURE,
@@ -19,18 +45,9 @@ from libs.engine.outputs import (
     queue_id,
     queue_room,
 )
-from libs.engine.state import (
-    DEPTH_LEVELS,
-    FEATURE_ROWS,
-    LIQUIDITY_BPS,
-    NBBO_ROWS,
-    SESSION,
-    Processor,
-)
-from libs.features.kernels import compute_row, value
+from libs.features.kernels import compute_row, quotes
 from libs.jit import kernel
-from libs.market.symbol_table import SymbolTable
-from libs.memory import fence, load_acquire, load_i64, store_release
+from libs.memory import bytes2, fence, floats2, load_acquire, load_i64, store_release, words1, words2
 from libs.streams.schemas import TOP_LEVELS
 
 # First words of fields in the records.
@@ -48,28 +65,28 @@ INVALID_BOOK, VALID_BOOK, INSTRUMENT_SEEN, FLAGS_CHANGED, NEW_SESSION, SESSION_E
 
 
 @kernel
-def _put_name(row: np.ndarray, word: int, table: SymbolTable, book: int) -> None:
+def _put_name(p: np.ndarray, row: np.ndarray, word: int, book: int) -> None:
+    name = bytes2(p, TABLE + 1)[book]
     for k in range(8):
-        row[word + k] = load_i64(table.names[book], 8 * k)
+        row[word + k] = load_i64(name, 8 * k)
 
 
 @kernel
 def _put_key(
-    p: Processor, row: np.ndarray, b: int, incomplete: int, sent_us: int, recv_ns: int, now: int, fresh: bool
+    p: np.ndarray, row: np.ndarray, b: int, incomplete: int, sent_us: int, recv_ns: int, now: int, fresh: bool
 ) -> None:
     """Write the words that features and book records share; ``fresh``: the record before was taken."""
-    books = p.books
-    flags = books.flags[b]
-    exchange = p.table.book_exchange[b]
+    flags = book_word(p, b, state_book.FLAGS)
+    exchange = exchange_of(p, b)
     valid = 1 if flags & INVALID == 0 else 0
-    row[0] = b | p.table.book_symbol[b] << 32
+    row[0] = b | symbol_of(p, b) << 32
     row[1] = exchange | valid << 8 | incomplete << 16 | flags << 32
     if row[KEY_SYMBOL] == 0:
-        _put_name(row, KEY_SYMBOL, p.table, b)
-    row[KEY_SESSION] = p.ledger[exchange, SESSION]
-    row[KEY_SEQUENCE] = books.sequence[b]
-    row[KEY_FEED] = books.feed_ts_us[b]
-    row[KEY_EXCHANGE_TS] = books.exchange_ts_us[b]
+        _put_name(p, row, KEY_SYMBOL, b)
+    row[KEY_SESSION] = ledger_of(p, exchange)[SESSION]
+    row[KEY_SEQUENCE] = book_word(p, b, state_book.SEQUENCE)
+    row[KEY_FEED] = book_word(p, b, state_book.FEED_TS_US)
+    row[KEY_EXCHANGE_TS] = book_word(p, b, state_book.EXCHANGE_TS_US)
     row[KEY_SENT] = sent_us
     if fresh:
         row[KEY_OLDEST] = sent_us
@@ -78,15 +95,19 @@ def _put_key(
         events = (row[KEY_EVENTS] & 0xFFFFFFFF) + 1
     row[KEY_RECV] = recv_ns
     row[KEY_BOOK_TS] = now
-    row[KEY_EVENTS] = events & 0xFFFFFFFF | (books.price_exp[b] & 0xFF) << 32 | (books.size_exp[b] & 0xFF) << 40
+    row[KEY_EVENTS] = (
+        events & 0xFFFFFFFF
+        | (book_word(p, b, state_book.PRICE_EXP) & 0xFF) << 32
+        | (book_word(p, b, state_book.SIZE_EXP) & 0xFF) << 40
+    )
 
 
 @kernel
-def _put_levels(p: Processor, row: np.ndarray, b: int) -> None:
+def _put_levels(p: np.ndarray, row: np.ndarray, b: int) -> None:
     at = BOOK_LEVELS
     n = TOP_LEVELS
     bids, asks = copy_top(
-        p.books,
+        books_of(p),
         b,
         n,
         row[at : at + n],
@@ -106,27 +127,28 @@ def _mark(row: np.ndarray, flags: int) -> None:
 
 
 @kernel
-def _put_features(p: Processor, b: int, sent_us: int, recv_ns: int, now: int) -> int:
-    out = p.out
-    values = out.feature_values[b]
+def _put_features(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int) -> int:
+    values = floats2(p, OUT_FEATURES)[b]
     incomplete = compute_row(
-        p.books, b, p.settings[DEPTH_LEVELS], p.settings[LIQUIDITY_BPS], values[FEATURE_COLUMNS:]
+        books_of(p), b, words1(p, SETTINGS)[DEPTH_LEVELS], words1(p, SETTINGS)[LIQUIDITY_BPS], values[FEATURE_COLUMNS:]
     )
-    _put_key(p, out.features[b], b, incomplete, sent_us, recv_ns, now, load_acquire(out.feature_dirty, b) == 0)
-    tops = p.books.tops[b]
-    for side in range(2):
-        if has_top(p.books, b, side):
-            values[FEATURE_TOPS + side] = value(tops[BID_PRICE + 2 * side], tops[TOP_PRICE_EXP])
-            values[FEATURE_TOPS + 2 + side] = value(tops[BID_SIZE + 2 * side], tops[TOP_SIZE_EXP])
-        else:
-            values[FEATURE_TOPS + side] = np.nan
-            values[FEATURE_TOPS + 2 + side] = np.nan
-    p.totals[FEATURE_ROWS] += 1
+    _put_key(
+        p,
+        words2(p, OUT_FEATURES)[b],
+        b,
+        incomplete,
+        sent_us,
+        recv_ns,
+        now,
+        load_acquire(words1(p, OUT_FEATURE_DIRTY), b) == 0,
+    )
+    quotes(books_of(p), b, values[FEATURE_TOPS:FEATURE_COLUMNS])
+    words1(p, TOTALS)[FEATURE_ROWS] += 1
     return incomplete
 
 
 @kernel
-def show_book(p: Processor, b: int, sent_us: int, recv_ns: int, now: int, with_features: bool) -> None:
+def show_book(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int, with_features: bool) -> None:
     """Write the records of a book after an event, or after its flags changed, and queue them.
 
     Parameters
@@ -135,38 +157,37 @@ def show_book(p: Processor, b: int, sent_us: int, recv_ns: int, now: int, with_f
         False when the book is not valid, or only its flags changed: then no features row is made, and one that still waits
         is marked with the flags.
     """
-    out = p.out
-    version = out.book_version[b]
-    store_release(out.book_version, b, version + 1)
+    version = words1(p, OUT_BOOK_VERSION)[b]
+    store_release(words1(p, OUT_BOOK_VERSION), b, version + 1)
     fence()
     incomplete = 0
     if with_features:
         incomplete = _put_features(p, b, sent_us, recv_ns, now)
     else:
-        _mark(out.features[b], p.books.flags[b])
-    if p.books.version[b] & 1 == 0:
-        row = out.books[b]
-        _put_key(p, row, b, incomplete, sent_us, recv_ns, now, load_acquire(out.book_dirty, b) == 0)
+        _mark(words2(p, OUT_FEATURES)[b], book_word(p, b, state_book.FLAGS))
+    if book_word(p, b, state_book.VERSION) & 1 == 0:
+        row = words2(p, OUT_BOOKS)[b]
+        _put_key(p, row, b, incomplete, sent_us, recv_ns, now, load_acquire(words1(p, OUT_BOOK_DIRTY), b) == 0)
         _put_levels(p, row, b)
     else:
         # In the middle of an event: what was last shown stays, with the flags of now.
-        _mark(out.books[b], p.books.flags[b])
-    store_release(out.book_version, b, version + 2)
+        _mark(words2(p, OUT_BOOKS)[b], book_word(p, b, state_book.FLAGS))
+    store_release(words1(p, OUT_BOOK_VERSION), b, version + 2)
     if with_features:
-        queue_id(out.feature_queue, out.controls[FEATURE], out.feature_dirty, b)
-    if out.books[b, KEY_SYMBOL] != 0:
-        queue_id(out.book_queue, out.controls[BOOKS], out.book_dirty, b)
+        queue_id(words1(p, OUT_FEATURE_QUEUE), words2(p, OUT_CONTROLS)[FEATURE], words1(p, OUT_FEATURE_DIRTY), b)
+    if words2(p, OUT_BOOKS)[b, KEY_SYMBOL] != 0:
+        queue_id(words1(p, OUT_BOOK_QUEUE), words2(p, OUT_CONTROLS)[BOOKS], words1(p, OUT_BOOK_DIRTY), b)
 
 
 @kernel
-def show_nbbo(p: Processor, symbol: int, sent_us: int, feed_us: int, now: int) -> None:
+def show_nbbo(p: np.ndarray, symbol: int, sent_us: int, feed_us: int, now: int) -> None:
     """Write the NBBO record of a canonical symbol and queue it."""
-    out = p.out
-    nbbo = p.nbbo
-    row = out.nbbo[symbol]
-    values = out.nbbo_values[symbol]
-    version = out.nbbo_version[symbol]
-    store_release(out.nbbo_version, symbol, version + 1)
+    nbbo = nbbo_of(p)
+    books = words2(p, TABLE + 5)[symbol]
+    row = words2(p, OUT_NBBO)[symbol]
+    values = floats2(p, OUT_NBBO)[symbol]
+    version = words1(p, OUT_NBBO_VERSION)[symbol]
+    store_release(words1(p, OUT_NBBO_VERSION), symbol, version + 1)
     row[0] = (
         symbol
         | nbbo.state[symbol] << 32
@@ -181,42 +202,39 @@ def show_nbbo(p: Processor, symbol: int, sent_us: int, feed_us: int, now: int) -
             excluded |= nbbo.excluded[symbol, exchange] << (8 * exchange)
     row[2] = excluded
     if row[3] == 0:
-        for exchange in range(p.table.symbol_books.shape[1]):
-            book = p.table.symbol_books[symbol, exchange]
+        for exchange in range(len(books)):
+            book = books[exchange]
             if book >= 0:
-                _put_name(row, 3, p.table, book)
+                _put_name(p, row, 3, book)
                 break
     row[11] = nbbo.bid_price[symbol]
     row[12] = nbbo.ask_price[symbol]
     values[13] = nbbo.bid_size[symbol]
     values[14] = nbbo.ask_size[symbol]
-    bid = value(nbbo.bid_price[symbol], nbbo.price_exp[symbol]) if nbbo.bid_exchanges[symbol] else np.nan
-    ask = value(nbbo.ask_price[symbol], nbbo.price_exp[symbol]) if nbbo.ask_exchanges[symbol] else np.nan
-    values[15] = (bid + ask) / 2
-    values[16] = ask - bid
+    values[15] = nbbo.mid[symbol]
+    values[16] = nbbo.spread[symbol]
     row[17] = feed_us
     row[18] = sent_us
-    if load_acquire(out.nbbo_dirty, symbol) == 0:
+    if load_acquire(words1(p, OUT_NBBO_DIRTY), symbol) == 0:
         row[19] = sent_us
     row[20] = now
-    store_release(out.nbbo_version, symbol, version + 2)
-    p.totals[NBBO_ROWS] += 1
-    queue_id(out.nbbo_queue, out.controls[SYMBOLS], out.nbbo_dirty, symbol)
+    store_release(words1(p, OUT_NBBO_VERSION), symbol, version + 2)
+    words1(p, TOTALS)[NBBO_ROWS] += 1
+    queue_id(words1(p, OUT_NBBO_QUEUE), words2(p, OUT_CONTROLS)[SYMBOLS], words1(p, OUT_NBBO_DIRTY), symbol)
 
 
 @kernel
-def put_trade(p: Processor, b: int, side: int, slots: np.ndarray, at: int, price_exp: int, size_exp: int) -> None:
+def put_trade(p: np.ndarray, b: int, side: int, slots: np.ndarray, at: int, price_exp: int, size_exp: int) -> None:
     """Queue a trade record; ``at`` is the word index of its first ring slot."""
-    out = p.out
-    control = out.controls[TRADE]
+    control = words2(p, OUT_CONTROLS)[TRADE]
     place = queue_room(control, TRADE_QUEUE)
     if place < 0:
         return
-    row = out.trades[place]
-    exchange = p.table.book_exchange[b]
+    row = words2(p, OUT_TRADES)[place]
+    exchange = exchange_of(p, b)
     row[0] = b | exchange << 32 | (side & 0xFF) << 40 | (price_exp & 0xFF) << 48 | (size_exp & 0xFF) << 56
-    _put_name(row, 1, p.table, b)
-    row[9] = p.ledger[exchange, SESSION]
+    _put_name(p, row, 1, b)
+    row[9] = ledger_of(p, exchange)[SESSION]
     row[10] = slots[at + 2]
     row[11] = slots[at + 7]
     row[12] = slots[at + 8]
@@ -229,31 +247,29 @@ def put_trade(p: Processor, b: int, side: int, slots: np.ndarray, at: int, price
 
 @kernel
 def put_status(
-    p: Processor, kind: int, exchange: int, b: int, sequence: int, feed_us: int, sent_us: int, now: int
+    p: np.ndarray, kind: int, exchange: int, b: int, sequence: int, feed_us: int, sent_us: int, now: int
 ) -> None:
     """Queue a status record; ``b`` -1: of the whole channel."""
-    out = p.out
-    control = out.controls[STATE]
+    control = words2(p, OUT_CONTROLS)[STATE]
     place = queue_room(control, STATUS_QUEUE)
     if place < 0:
         return
-    row = out.status[place]
+    row = words2(p, OUT_STATUS)[place]
     row[:] = 0
-    books = p.books
     row[0] = (b & 0xFFFFFFFF) | exchange << 32 | kind << 40
     if b >= 0:
-        row[1] = books.flags[b] | p.table.book_symbol[b] << 32
-        _put_name(row, 2, p.table, b)
-        row[15] = books.tick[b]
-        row[16] = books.lot[b]
-        row[17] = books.multiplier[b]
+        row[1] = book_word(p, b, state_book.FLAGS) | symbol_of(p, b) << 32
+        _put_name(p, row, 2, b)
+        row[15] = book_word(p, b, state_book.TICK)
+        row[16] = book_word(p, b, state_book.LOT)
+        row[17] = book_word(p, b, state_book.MULTIPLIER)
         row[18] = (
-            (books.tick_exp[b] & 0xFF)
-            | (books.lot_exp[b] & 0xFF) << 8
-            | (books.multiplier_exp[b] & 0xFF) << 16
-            | books.inverse[b] << 24
+            (book_word(p, b, state_book.TICK_EXP) & 0xFF)
+            | (book_word(p, b, state_book.LOT_EXP) & 0xFF) << 8
+            | (book_word(p, b, state_book.MULTIPLIER_EXP) & 0xFF) << 16
+            | book_word(p, b, state_book.INVERSE) << 24
         )
-    row[10] = p.ledger[exchange, SESSION]
+    row[10] = ledger_of(p, exchange)[SESSION]
     row[11] = sequence
     row[12] = feed_us
     row[13] = sent_us

@@ -20,6 +20,7 @@ from libs.book.state import (
     TOP_PRICE_EXP,
     TOP_SIDES,
     TOP_SIZE_EXP,
+    TOPS,
     WORDS,
     Books,
 )
@@ -65,7 +66,7 @@ def quotes(books: Books, b: int, out: np.ndarray) -> None:
     out : float64[4]
         Of the last completed event.
     """
-    top = books.tops[b]
+    top = books.words[b * WORDS + TOPS : b * WORDS + TOPS + 8]
     for side in range(2):
         there = top[TOP_SIDES] >> side & 1
         out[side] = value(top[BID_PRICE + 2 * side], top[TOP_PRICE_EXP]) if there else np.nan
@@ -154,7 +155,7 @@ def compute_row(books: Books, b: int, depth_levels: int, liquidity_bps: int, row
         sum_range(books.sizes[b, 0], bid_end - n_bids, bid_end), sum_range(books.sizes[b, 1], ask_end - n_asks, ask_end)
     )
     known = within_known(books, b, 0, depth_levels) and within_known(books, b, 1, depth_levels)
-    top = books.tops[b]
+    top = books.words[b * WORDS + TOPS : b * WORDS + TOPS + 8]
     if top[TOP_SIDES] == BOTH_SIDES:
         bid, ask = top[BID_PRICE], top[ASK_PRICE]
         _top_row(bid, top[BID_SIZE], ask, top[ASK_SIZE], top[TOP_PRICE_EXP], row)

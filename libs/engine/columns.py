@@ -1,0 +1,49 @@
+"""Names of the words that the book thread counts in and is configured by."""
+
+from __future__ import annotations
+
+from libs.engine.slots import REFUSALS
+
+# Columns of ``ledger``, a row a channel.
+APPLIED = 0
+REFUSED = 1  # by reason of libs.engine.slots.REFUSALS: REFUSED + reason
+PENDING_PARTS = 8
+UPDATES = 9
+TRADES = 10
+EVENTS = 11
+CHECKS = 12  # heartbeats at which the two equations were checked
+CHECKS_FAILED = 13
+HOLES_OPEN = 14  # given up, and some book still waits for its snapshot
+HEALED_SNAPSHOT = 15
+HEALED_FEED = 16
+WATERMARK_US = 17  # feed time before which nothing more will come
+SESSION = 18
+HEARD_NS = 19  # monotonic
+STALE = 20
+LOST_NS = 21  # monotonic time of the oldest loss that is not healed
+CROSSED_EVENTS = 22
+DIVERGED = 23
+GAP_BOOKS = 24  # books that wait for a snapshot since a loss
+MESSAGES = 25
+LAST_FEED_US = 26
+LAST_SENT_US = 27
+INSTRUMENT_CHANGES = 28
+COLUMNS = 32
+assert REFUSED + len(REFUSALS) <= PENDING_PARTS
+
+# Words of ``totals``.
+FEATURE_ROWS = 0
+NBBO_ROWS = 1
+TOTALS = 16
+
+# Words of ``process_settings``.
+BATCH = 0
+DEPTH_LEVELS = 1
+LIQUIDITY_BPS = 2
+STALE_CROSS_US = 3
+UNCERTAINTY_US = 4
+BUSY_POLL = 5
+STALE_AFTER_NS = 8  # by exchange
+PROCESS_SETTINGS = 16
+
+ROW_BOOK, ROW_FEATURES, ROW_HEAL = 0, 1, 2

@@ -1,0 +1,178 @@
+"""Where every array of a consumer is: one int64[n, 4] that both kernels take instead of seventy arrays (libs/memory.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from libs.book.state import WORDS, Books
+from libs.jit import kernel
+from libs.market.symbol_table import SymbolTable
+from libs.memory import bytes1, bytes2, directory, floats1, words1, words2, words3
+from libs.nbbo.state import Nbbo
+from libs.ring.state import Ring
+from libs.sequencing.state import Sequencer
+
+NAMES = (
+    "rings",
+    "ring_controls",
+    "wake",
+    "publisher_wake",
+    "receive_settings",
+    "receive_counts",
+    "receive_rows",
+    "receive_header",
+    "receive_body",
+    "receive_scratch",
+    "receive_allowed",
+    "ledger",
+    "totals",
+    "process_settings",
+    "process_rows",
+    "trades_missed_us",
+    "process_scratch",
+    *(f"sequencer_{name}" for name in Sequencer._fields),
+    *(f"table_{name}" for name in SymbolTable._fields),
+    *(f"books_{name}" for name in Books._fields),
+    *(f"nbbo_{name}" for name in Nbbo._fields),
+    "out_features",
+    "out_books",
+    "out_nbbo",
+    "out_book_version",
+    "out_nbbo_version",
+    "out_feature_dirty",
+    "out_book_dirty",
+    "out_nbbo_dirty",
+    "out_feature_queue",
+    "out_book_queue",
+    "out_nbbo_queue",
+    "out_trades",
+    "out_status",
+    "out_controls",
+)
+
+(
+    RINGS,
+    RING_CONTROLS,
+    WAKE,
+    PUBLISHER_WAKE,
+    RECEIVE_SETTINGS,
+    RECEIVE_COUNTS,
+    RECEIVE_ROWS,
+    RECEIVE_HEADER,
+    RECEIVE_BODY,
+    RECEIVE_SCRATCH,
+    RECEIVE_ALLOWED,
+    LEDGER,
+    TOTALS,
+    SETTINGS,
+    ROWS,
+    TRADES_MISSED_US,
+    SCRATCH,
+) = range(17)
+SEQUENCER = 17
+TABLE = SEQUENCER + len(Sequencer._fields)
+BOOKS = TABLE + len(SymbolTable._fields)
+NBBO = BOOKS + len(Books._fields)
+OUT_FEATURES = NBBO + len(Nbbo._fields)
+(
+    OUT_BOOKS,
+    OUT_NBBO,
+    OUT_BOOK_VERSION,
+    OUT_NBBO_VERSION,
+    OUT_FEATURE_DIRTY,
+    OUT_BOOK_DIRTY,
+    OUT_NBBO_DIRTY,
+    OUT_FEATURE_QUEUE,
+    OUT_BOOK_QUEUE,
+    OUT_NBBO_QUEUE,
+    OUT_TRADES,
+    OUT_STATUS,
+    OUT_CONTROLS,
+) = range(OUT_FEATURES + 1, OUT_FEATURES + 14)
+
+
+def build(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the directory of arrays by name; they must outlive it.
+
+    Raises
+    ------
+    KeyError
+        When one is missing.
+    """
+    return directory([arrays[name] for name in NAMES])
+
+
+@kernel(inline=True)
+def ring_of(d: np.ndarray, ch: int) -> Ring:
+    """Return the ring of a channel."""
+    return Ring(words2(d, RINGS)[ch], words2(d, RING_CONTROLS)[ch])
+
+
+@kernel(inline=True)
+def sequencer_of(d: np.ndarray) -> Sequencer:
+    """Return the sequencer."""
+    k = SEQUENCER
+    return Sequencer(
+        words2(d, k), words3(d, k + 1), words2(d, k + 2), words2(d, k + 3), words2(d, k + 4), bytes1(d, k + 5),
+        words2(d, k + 6),
+    )  # fmt: skip
+
+
+@kernel(inline=True)
+def table_of(d: np.ndarray) -> SymbolTable:
+    """Return the symbol table."""
+    k = TABLE
+    return SymbolTable(
+        words1(d, k), bytes2(d, k + 1), words1(d, k + 2), words1(d, k + 3), words1(d, k + 4), words2(d, k + 5),
+        words1(d, k + 6), words1(d, k + 7), words1(d, k + 8),
+    )  # fmt: skip
+
+
+@kernel(inline=True)
+def books_of(d: np.ndarray) -> Books:
+    """Return the books."""
+    return Books(words3(d, BOOKS), words3(d, BOOKS + 1), words1(d, BOOKS + 2), words1(d, BOOKS + 3))
+
+
+@kernel(inline=True)
+def nbbo_of(d: np.ndarray) -> Nbbo:
+    """Return the consolidated quotes."""
+    k = NBBO
+    return Nbbo(
+        words1(d, k), words1(d, k + 1), words1(d, k + 2), words1(d, k + 3), words1(d, k + 4), words1(d, k + 5),
+        words1(d, k + 6), words1(d, k + 7), floats1(d, k + 8), floats1(d, k + 9), floats1(d, k + 10),
+        floats1(d, k + 11), words1(d, k + 12), words1(d, k + 13), words1(d, k + 14), words2(d, k + 15),
+        words2(d, k + 16),
+    )  # fmt: skip
+
+
+@kernel(inline=True)
+def book_word(d: np.ndarray, b: int, word: int) -> int:
+    """Return a word of book ``b`` (libs.book.state)."""
+    return words1(d, BOOKS + 2)[b * WORDS + word]
+
+
+@kernel(inline=True)
+def ledger_of(d: np.ndarray, ch: int) -> np.ndarray:
+    """Return the book side's ledger of a channel (int64[COLUMNS])."""
+    return words2(d, LEDGER)[ch]
+
+
+@kernel(inline=True)
+def book_count(d: np.ndarray) -> int:
+    """Return how many books are registered."""
+    return words1(d, TABLE)[0]
+
+
+@kernel(inline=True)
+def exchange_of(d: np.ndarray, b: int) -> int:
+    """Return the exchange of a book."""
+    return words1(d, TABLE + 3)[b]
+
+
+@kernel(inline=True)
+def symbol_of(d: np.ndarray, b: int) -> int:
+    """Return the canonical symbol of a book."""
+    return words1(d, TABLE + 4)[b]

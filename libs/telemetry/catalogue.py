@@ -1,0 +1,159 @@
+"""Every metric that a service may export: name, kind, unit, labels, help, who exports it.
+
+Exporters refuse a metric that is not here, and dashboards and rules are tested against it. Base units; no symbol is ever a label
+of a histogram. ``md_e2e_latency_seconds`` runs from the *scheduled* send to the end of the path named.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes
+    ----------
+    kind : str
+        counter, gauge or histogram.
+    unit : str
+        For people; the name carries the base unit.
+    labels : tuple of str
+    services : tuple of str
+        Who exports it.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    labels: tuple[str, ...]
+    help: str
+    services: tuple[str, ...]
+
+
+_CONSUMER = ("consumer",)
+_REPLAY = ("replay",)
+_SIGNALS = ("signals",)
+_OMS = ("oms",)
+_ALL = ("replay", "consumer", "signals", "oms")
+
+
+def _counter(name: str, unit: str, labels: tuple[str, ...], text: str, services: tuple[str, ...]) -> Metric:
+    return Metric(name, "counter", unit, labels, text, services)
+
+
+def _gauge(name: str, unit: str, labels: tuple[str, ...], text: str, services: tuple[str, ...]) -> Metric:
+    return Metric(name, "gauge", unit, labels, text, services)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "md_e2e_latency_seconds",
+        "histogram",
+        "seconds",
+        ("path",),
+        "Time from the scheduled send to the end of the path",
+        ("consumer", "signals", "oms"),
+    ),
+    Metric("replay_schedule_lag_seconds", "histogram", "seconds", (), "Actual minus scheduled send", _REPLAY),
+    _gauge("md_ready", "0/1", (), "1 while the service does its work", _ALL),
+    _gauge("md_session_open", "0/1", (), "1 while some channel is in a session", _CONSUMER),
+    # What arrives, and what became of it.
+    _counter("md_packets_received_total", "datagrams", ("channel", "line"), "Datagrams read", _CONSUMER),
+    _counter("md_received_bytes_total", "bytes", ("line",), "Bytes read", _CONSUMER),
+    _counter("md_socket_drops_total", "datagrams", ("line",), "Datagrams that the kernel dropped", _CONSUMER),
+    _gauge("md_socket_receive_buffer_bytes", "bytes", ("line",), "Receive buffer granted", _CONSUMER),
+    _counter("md_decode_errors_total", "datagrams", ("reason",), "Datagrams whose bytes make no sense", _CONSUMER),
+    _counter("md_messages_received_total", "messages", ("channel",), "Messages read with a sequence", _CONSUMER),
+    _counter("md_messages_applied_total", "messages", ("channel",), "Messages applied", _CONSUMER),
+    _counter("md_messages_refused_total", "messages", ("channel", "reason"), "Messages refused", _CONSUMER),
+    _counter("md_messages_lost_total", "messages", ("channel",), "Messages given up", _CONSUMER),
+    _counter("md_duplicate_messages_total", "messages", ("channel",), "Messages that were here before", _CONSUMER),
+    _counter("md_late_messages_total", "messages", ("channel",), "Messages that came after they were lost", _CONSUMER),
+    _gauge("md_messages_pending", "messages", ("channel",), "Held, in rings, or in an open event", _CONSUMER),
+    _counter("md_sequence_gaps_total", "holes", ("channel",), "Holes opened", _CONSUMER),
+    _counter("md_holes_healed_total", "holes", ("channel", "by"), "Holes closed, by what closed them", _CONSUMER),
+    _counter("md_foreign_session_total", "messages", ("channel",), "Messages of another session", _CONSUMER),
+    _counter("md_sessions_total", "sessions", ("channel",), "Sessions begun", _CONSUMER),
+    _counter("md_heartbeats_total", "heartbeats", ("channel",), "Heartbeats taken in", _CONSUMER),
+    _counter("md_ledger_checks_total", "checks", ("channel",), "Heartbeats at which the ledger was checked", _CONSUMER),
+    _counter("md_ledger_checks_failed_total", "checks", ("channel",), "Checks that did not balance", _CONSUMER),
+    # Rings and books.
+    _gauge("md_ring_occupancy_items", "slots", ("ring",), "Slots in use", _CONSUMER),
+    _gauge("md_ring_capacity_items", "slots", ("ring",), "Slots there are", _CONSUMER),
+    _gauge("md_ring_high_watermark_items", "slots", ("ring",), "Most slots ever in use", _CONSUMER),
+    _counter("md_ring_dropped_total", "messages", ("ring",), "Messages that found the ring full", _CONSUMER),
+    _counter("md_messages_total", "updates", ("exchange", "type"), "Level changes and trades applied", _CONSUMER),
+    _counter("md_book_updates_total", "events", ("exchange",), "Book events completed", _CONSUMER),
+    _counter("md_crossed_events_total", "events", ("exchange",), "Events that left a book crossed", _CONSUMER),
+    _gauge("md_active_symbols", "books", ("exchange",), "Books registered", _CONSUMER),
+    _gauge("md_valid_books", "books", ("exchange",), "Books that are valid", _CONSUMER),
+    _gauge("md_stale_symbols", "books", ("exchange",), "Books that are stale, mute or halted", _CONSUMER),
+    _gauge(
+        "md_book_last_update_timestamp_seconds",
+        "unix seconds",
+        ("exchange",),
+        "Scheduled send of the last message",
+        _CONSUMER,
+    ),
+    _counter("md_feature_rows_total", "rows", (), "Features rows computed", _CONSUMER),
+    _counter("md_nbbo_updates_total", "rows", (), "Changes of the consolidated quote", _CONSUMER),
+    _gauge("md_nbbo_symbols", "symbols", ("state",), "Symbols by state of their consolidated quote", _CONSUMER),
+    # Redis.
+    _counter("md_redis_publish_total", "records", ("stream",), "Records published", _CONSUMER),
+    _counter("md_redis_dropped_total", "records", ("stream",), "Records dropped while Redis was away", _CONSUMER),
+    _counter("md_redis_reconnects_total", "connections", (), "Connections made again", _CONSUMER),
+    # The sender.
+    _counter("replay_sent_packets_total", "datagrams", ("channel",), "Datagrams sent", _REPLAY),
+    _counter("replay_sent_messages_total", "messages", ("channel",), "Messages that took a sequence", _REPLAY),
+    _counter("replay_sent_bytes_total", "bytes", ("channel",), "Bytes sent", _REPLAY),
+    _counter("replay_heartbeats_total", "heartbeats", ("channel",), "Heartbeats sent", _REPLAY),
+    _counter("replay_send_errors_total", "datagrams", ("channel",), "Datagrams that the kernel refused", _REPLAY),
+    _counter("replay_injected_total", "datagrams", ("kind",), "Faults injected on purpose", _REPLAY),
+    _counter("replay_bad_lines_total", "lines", (), "Lines of a recording that could not be read", _REPLAY),
+    _gauge("replay_target_packets_per_second", "messages/s", (), "Rate that is offered", _REPLAY),
+    # Signals.
+    _counter("sig_rows_total", "rows", (), "Features rows read", _SIGNALS),
+    _counter("sig_signals_total", "signals", ("model", "side"), "Signals emitted", _SIGNALS),
+    _counter("sig_skipped_total", "rows", ("reason",), "Rows that gave no prediction, by reason", _SIGNALS),
+    _counter("sig_feature_nan_total", "values", ("feature",), "Inputs that were not a number", _SIGNALS),
+    _counter("sig_predictions_scored_total", "predictions", ("outcome",), "Predictions 15 s later", _SIGNALS),
+    _gauge("sig_rolling_ic_ratio", "ratio", ("model", "horizon"), "Rolling information coefficient", _SIGNALS),
+    _gauge("sig_rolling_hit_ratio", "ratio", ("model", "horizon"), "Rolling share of right signs", _SIGNALS),
+    _gauge("sig_rolling_calibration_ratio", "ratio", ("model", "horizon"), "Realised over predicted error", _SIGNALS),
+    _counter("sig_reader_breaks_total", "breaks", (), "Breaks seen in the features stream", _SIGNALS),
+    _counter("sig_dropped_total", "signals", (), "Signals dropped while Redis was away", _SIGNALS),
+    # Orders.
+    _counter("oms_signals_total", "signals", (), "Signals read", _OMS),
+    _counter("oms_orders_total", "orders", ("side",), "Orders sent", _OMS),
+    _counter("oms_fills_total", "fills", ("side",), "Fills", _OMS),
+    _counter("oms_order_rejects_total", "orders", ("reason",), "Intents denied and orders rejected, by code", _OMS),
+    _counter("oms_cancels_total", "orders", (), "Orders cancelled or expired", _OMS),
+    _gauge("oms_open_orders", "orders", (), "Orders that are open", _OMS),
+    _gauge("oms_pnl_usd", "quote currency", ("kind",), "Profit and loss: realised, unrealised, fees", _OMS),
+    _gauge("oms_position_notional_usd", "quote currency", ("kind",), "Exposure: gross, net", _OMS),
+    _gauge("oms_risk_limit_used_ratio", "ratio", ("limit",), "Share of a limit that is used", _OMS),
+    _gauge("oms_kill_switch_active", "0/1", (), "1 while the kill switch is on", _OMS),
+    _counter("oms_illegal_transitions_total", "transitions", (), "Order transitions refused", _OMS),
+    _counter("oms_duplicate_intents_total", "intents", (), "Intents that came again", _OMS),
+    _counter("oms_reconcile_mismatches_total", "differences", (), "Differences from the venue's own log", _OMS),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def kind_of(name: str) -> str:
+    """Return counter, gauge or histogram.
+
+    Raises
+    ------
+    KeyError
+        When the metric is not in the catalogue, naming near misses.
+    """
+    try:
+        return BY_NAME[name].kind
+    except KeyError:
+        near = difflib.get_close_matches(name, BY_NAME, n=3)
+        raise KeyError(f"metric {name} is not in the catalogue; near: {', '.join(near) or 'none'}") from None

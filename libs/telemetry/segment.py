@@ -1,0 +1,191 @@
+"""A service's metrics, readiness and status document in shared memory.
+
+The service writes words; a second process (:mod:`libs.telemetry.front`) reads them and answers HTTP. Neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from libs.shared import Arena
+from libs.telemetry.catalogue import kind_of
+from libs.telemetry.hdr import ROW
+
+STATUS_BYTES = 262_144
+REASON_BYTES = 512
+
+# Words of the segment's own state.
+READY = 0
+BEAT_NS = 1
+STATUS_VERSION = 2
+STATUS_LENGTH = 3
+STARTED_NS = 4
+WORDS = 16
+
+
+@dataclass(frozen=True)
+class Series:
+    """One time series: a metric of the catalogue with its labels."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name and labels as one string."""
+        inner = ",".join(f"{k}={v}" for k, v in sorted(self.labels.items()))
+        return f"{self.name}{{{inner}}}"
+
+
+class Segment:
+    """Series of a service over an arena.
+
+    Attributes
+    ----------
+    counters : int64[:]
+    gauges : float64[:]
+    rows : int64[:, ROW]
+        HDR rows, in the order in which histograms were declared.
+    arrays : mapping
+        Arrays of the service's own (``extra``).
+    """
+
+    def __init__(self, service: str, series: Sequence[Series], arena: Arena) -> None:
+        self.service, self.series, self.arena = service, tuple(series), arena
+        self._index: dict[str, dict[str, int]] = {"counter": {}, "gauge": {}, "histogram": {}}
+        for one in self.series:
+            places = self._index[kind_of(one.name)]
+            if one.key in places:
+                raise ValueError(f"series {one.key} is declared twice")
+            places[one.key] = len(places)
+        self.counters, self.gauges, self.rows = arena["_counters"], arena["_gauges"], arena["_rows"]
+        self.arrays = {name: array for name, array in arena.arrays.items() if not name.startswith("_")}
+        self._words, self._reason, self._status = arena["_words"], arena["_reason"], arena["_status"]
+
+    @classmethod
+    def create(
+        cls, service: str, series: Sequence[Series], extra: Mapping[str, tuple[Any, tuple[int, ...]]] | None = None
+    ) -> Segment:
+        """Return a segment with every series at zero.
+
+        Parameters
+        ----------
+        series : sequence of Series
+            All of them: ``increase()`` misses the first step of one that appears late.
+        extra : mapping
+            Name → (dtype, shape) of arrays of the service's own.
+
+        Raises
+        ------
+        KeyError
+            When a metric is not in the catalogue.
+        ValueError
+            When a series is declared twice.
+        """
+        kinds = [kind_of(one.name) for one in series]
+        spec: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "_words": ("<i8", (WORDS,)),
+            "_reason": ("u1", (REASON_BYTES,)),
+            "_status": ("u1", (STATUS_BYTES,)),
+            "_counters": ("<i8", (max(1, kinds.count("counter")),)),
+            "_gauges": ("<f8", (max(1, kinds.count("gauge")),)),
+            "_rows": ("<i8", (max(1, kinds.count("histogram")), ROW)),
+        }
+        arena = Arena.create(spec | dict(extra or {}), f"crossbook-{service}")
+        segment = cls(service, series, arena)
+        segment._words[STARTED_NS] = time.time_ns()
+        segment.ready(False, "starting")
+        segment.beat()
+        return segment
+
+    def spec(self) -> str:
+        """Return what :meth:`attach` needs besides the descriptor."""
+        series = [[one.name, dict(one.labels)] for one in self.series]
+        return json.dumps({"service": self.service, "series": series, "arena": self.arena.spec_json})
+
+    @classmethod
+    def attach(cls, fd: int, spec: str) -> Segment:
+        """Return the segment of another process."""
+        plain = json.loads(spec)
+        series = [Series(name, labels) for name, labels in plain["series"]]
+        return cls(plain["service"], series, Arena.attach(fd, plain["arena"]))
+
+    def _at(self, kind: str, name: str, labels: Mapping[str, str]) -> int:
+        key = Series(name, labels).key
+        try:
+            return self._index[kind][key]
+        except KeyError:
+            near = difflib.get_close_matches(key, self._index[kind], n=3)
+            raise KeyError(f"no {kind} {key}; near: {', '.join(near) or 'none'}") from None
+
+    def counter(self, name: str, **labels: str) -> int:
+        """Return the index of a counter in ``counters``."""
+        return self._at("counter", name, labels)
+
+    def gauge(self, name: str, **labels: str) -> int:
+        """Return the index of a gauge in ``gauges``."""
+        return self._at("gauge", name, labels)
+
+    def row(self, name: str, **labels: str) -> int:
+        """Return the index of a histogram in ``rows``."""
+        return self._at("histogram", name, labels)
+
+    def add(self, index: int, n: int = 1) -> None:
+        """Add to a counter."""
+        self.counters[index] += n
+
+    def beat(self) -> None:
+        """Give a sign of life; /livez wants one every 5 s."""
+        self._words[BEAT_NS] = time.monotonic_ns()
+
+    def ready(self, ok: bool, reason: str = "") -> None:
+        """Say whether the service does its work, and if not, why."""
+        data = reason.encode()[:REASON_BYTES]
+        self._reason[:] = 0
+        self._reason[: len(data)] = np.frombuffer(data, np.uint8)
+        self._words[READY] = int(ok)
+
+    def readiness(self) -> tuple[bool, str]:
+        """Return what :meth:`ready` said last."""
+        reason = bytes(self._reason).rstrip(b"\0").decode(errors="replace")
+        return bool(self._words[READY]), reason
+
+    def age_s(self) -> float:
+        """Return seconds since the last sign of life."""
+        return (time.monotonic_ns() - int(self._words[BEAT_NS])) / 1e9
+
+    def publish_status(self, document: Any) -> None:
+        """Put a JSON document where /status finds it.
+
+        Raises
+        ------
+        ValueError
+            When it is larger than 256 KiB.
+        """
+        data = json.dumps(document).encode()
+        if len(data) > STATUS_BYTES:
+            raise ValueError(f"status document: expected at most {STATUS_BYTES} bytes, found {len(data)}")
+        self._words[STATUS_VERSION] += 1
+        self._status[: len(data)] = np.frombuffer(data, np.uint8)
+        self._words[STATUS_LENGTH] = len(data)
+        self._words[STATUS_VERSION] += 1
+
+    def status(self) -> bytes:
+        """Return the document published last, whole; ``{}`` before the first."""
+        data = b"{}"
+        for _ in range(1000):
+            before = int(self._words[STATUS_VERSION])
+            if before == 0:
+                return data
+            data = bytes(self._status[: int(self._words[STATUS_LENGTH])])
+            if before % 2 == 0 and int(self._words[STATUS_VERSION]) == before:
+                return data
+            time.sleep(0.0005)
+        return data
