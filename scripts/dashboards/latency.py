@@ -89,7 +89,7 @@ _LATENCY_ROW = [
         "Sender late, p99",
         "Actual minus scheduled send: above 1 ms the sender, and not the pipe, was slow.",
         "s",
-        (Query(quantile(0.99, LATENCY, more=',path="sender_late"'), "sender late"),),
+        (Query(quantile(0.99, "replay_schedule_lag_seconds"), "sender late"),),
         width=6,
         red_above=0.001,
     ),
@@ -185,6 +185,41 @@ _LOSS = [
     ),
 ]
 
+_DECISIONS = [
+    View(
+        "Signals",
+        "Emitted, by side.",
+        "ops",
+        (Query(rate("sig_signals_total", "model, side"), "{{side}} {{model}}"),),
+        width=6,
+    ),
+    View(
+        "Rows without a signal",
+        "Feature rows that gave no prediction, by reason.",
+        "ops",
+        (Query(rate("sig_skipped_total", "reason"), "{{reason}}"),),
+        width=6,
+    ),
+    View(
+        "Orders and fills",
+        "Sent and filled, and what was denied or rejected, by code.",
+        "ops",
+        (
+            Query(rate("oms_orders_total"), "orders"),
+            Query(rate("oms_fills_total"), "fills"),
+            Query(rate("oms_order_rejects_total", "reason"), "{{reason}}"),
+        ),
+        width=6,
+    ),
+    View(
+        "PnL",
+        "From the fills of the paper venue, in the quote currency.",
+        "none",
+        (Query(f"oms_pnl_usd{{{SELECT}}}", "{{kind}}"),),
+        width=6,
+    ),
+]
+
 _PROCESS = [
     View("CPU", "Cores in use.", "none", (Query(f"rate(process_cpu_seconds_total{{{SELECT}}}[{RATE}])", "{{job}}"),)),
     View("Memory", "Resident.", "bytes", (Query(f"process_resident_memory_bytes{{{SELECT}}}", "{{job}}"),)),
@@ -195,5 +230,6 @@ ROWS: dict[str, list[View]] = {
     "Latency": _LATENCY_ROW,
     "Throughput": _THROUGHPUT,
     "Loss and fill": _LOSS,
+    "Decisions": _DECISIONS,
     "Processes": _PROCESS,
 }
