@@ -15,12 +15,15 @@ from libs.errors import MissingError
 from libs.market.exchanges import EXCHANGES
 from libs.telemetry import logs
 from libs.telemetry.front import Front
+from libs.telemetry.hdr import new_rows
 from libs.telemetry.segment import Segment, Series
+from services.replay import producer, sender
 from services.replay.control import control_app
-from services.replay.pace import ACTIVE
+from services.replay.pace import ACTIVE, BEAT_NS
 from services.replay.playback import Playback
 from services.replay.settings import Settings
 from services.replay.source import Source, open_source
+from services.replay.synthetic.source import SyntheticSource
 from services.replay.transmit import (
     BYTES,
     CHANNELS,
@@ -119,7 +122,7 @@ class Replay:
             self._report()
             if self.playback.error is not None or self.playback.producer.error is not None:
                 return
-            if time.monotonic() - said >= 1.0:
+            if time.monotonic() - said >= 1.0 and self.playback.state != "done":
                 said = time.monotonic()
                 self.log.info("stats", **self._stats())
             self._mind_duration()
@@ -189,6 +192,7 @@ def run(settings: Settings) -> int:
     logs.configure("replay", settings.log_format)
     source = open_source(settings)
     try:
+        warm(source.name)
         replay = Replay(settings, source)
     except OSError as error:
         raise MissingError(
@@ -198,22 +202,27 @@ def run(settings: Settings) -> int:
     return asyncio.run(replay.serve())
 
 
-def warm() -> None:
-    """Compile every kernel of the replay, for ``--warm`` and image builds."""
-    from libs.telemetry.hdr import new_rows
-    from services.replay import producer, sender
-    from services.replay.synthetic.source import SyntheticSource
+def warm(kind: str = "all") -> None:
+    """Compile or load the kernels before anything runs: a compiler in one thread holds up all the others.
 
-    source = SyntheticSource(2, 2, 1, 1000.0, 4.0)
-    chunks = source.chunks()
-    next(chunks)
-    next(chunks)
-    playback = Playback(Settings(), source, new_rows(1))
-    producer.warm(playback.producer.composer)
-    playback.stop()
-    playback.sender.state[ACTIVE : ACTIVE + CHANNELS] = 0
-    sender.run(playback.sender, playback.outbox)
-    playback.close()
+    Parameters
+    ----------
+    kind : str
+        ``synthetic``, ``recording`` or, for ``--warm`` and image builds, ``all``.
+    """
     from libs.venues.levels import LevelParser
 
-    LevelParser(4).parse(b"[]", b"[]")
+    source = SyntheticSource(2, 2, 1, 1000.0, 4.0)
+    if kind != "recording":
+        chunks = source.chunks()
+        next(chunks)
+        next(chunks)
+    if kind != "synthetic":
+        LevelParser(4).parse(b"[]", b"[]")
+    playback = Playback(Settings(), source, new_rows(1))
+    producer.warm(playback.producer.composer)
+    playback.sender.state[ACTIVE : ACTIVE + CHANNELS] = 0
+    playback.sender.control[BEAT_NS] = 0
+    playback.stop()
+    sender.run(playback.sender, playback.outbox)
+    playback.close()

@@ -64,7 +64,6 @@ from services.replay.transmit import LENGTH as OPEN_LENGTH
 _SEQUENCE_OFF, _TIMESTAMP_OFF, _EXCHANGE_OFF, _TYPE_OFF = 4, 12, 20, 21
 _SESSION_END = 5
 _BEATS = 3
-_BEATS_SPAN_NS = 100_000_000
 _MAX_GROUP = 512
 _NAP_NS = 5_000_000
 _STARVED_NAP_NS = 200_000
@@ -249,10 +248,10 @@ def _begin(s: Sender) -> None:
     start = now(s.scratch)
     state[SESSION_MONO] = start
     for k in range(_BEATS):
-        at = start + k * _BEATS_SPAN_NS // _BEATS
+        at = start + k * s.control[BEAT_NS] // _BEATS
         sleep_until(s.control, s.scratch, at)
         _speak(s.lines, state, at, TYPE_HEARTBEAT)
-    state[NEXT_BEAT] = start + _BEATS_SPAN_NS
+    state[NEXT_BEAT] = start + s.control[BEAT_NS]
     sleep_until(s.control, s.scratch, state[NEXT_BEAT])
 
 
@@ -263,7 +262,7 @@ def _finish(s: Sender) -> None:
     start = now(s.scratch)
     _speak(s.lines, s.state, start, TYPE_STATUS)
     for k in range(1, _BEATS + 1):
-        at = start + k * _BEATS_SPAN_NS // _BEATS
+        at = start + k * s.control[BEAT_NS] // _BEATS
         sleep_until(s.control, s.scratch, at)
         _speak(s.lines, s.state, at, TYPE_HEARTBEAT)
     transmit(s.lines, 0)
