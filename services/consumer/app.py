@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from libs.book.kernels import set_instrument
 from libs.book.state import prepare
 from libs.clock import wall_ns
-from libs.engine import process, receive, state
+from libs.engine import columns, process, receive, state
 from libs.errors import MissingError
 from libs.market.config import ConsumerConfig
 from libs.market.exchanges import EXCHANGES, exchange_id
@@ -29,7 +30,7 @@ from libs.telemetry.segment import Segment
 from libs.units import parse_decimal
 from libs.wire.text import text_to_binary
 from services.consumer.metrics import Metrics, series
-from services.consumer.publisher import Publisher
+from services.consumer.publisher import Publisher, warm_publisher
 from services.consumer.settings import Settings
 
 STATUS_INTERVAL_S = 0.2
@@ -91,13 +92,15 @@ class Consumer:
                 depth=sizes.depth,
             ),
         )
-        self.arrays: dict[str, np.ndarray] = dict(self.segment.arrays)
-        self.metrics = Metrics(self.segment, self.arrays)
-        self.receiver = state.bind_receiver(
-            self.arrays, self.metrics.receive_rows, [_ip(a) for a in config.udp_config.allowed_sources]
+        self.metrics = Metrics(self.segment, dict(self.segment.arrays))
+        self.engine = state.bind(
+            self.segment.arrays,
+            self.metrics.receive_rows,
+            self.metrics.process_rows,
+            [_ip(address) for address in config.udp_config.allowed_sources],
         )
-        self.processor = state.bind_processor(self.arrays, self.metrics.process_rows)
-        prepare(self.processor.books)
+        self.arrays = self.engine.arrays
+        prepare(self.engine.books)
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()
@@ -107,36 +110,34 @@ class Consumer:
     def _settings_to_kernels(self) -> None:
         options = self.config.processing_config
         busy = self.config.udp_config.wait == "busy"
-        r = self.receiver.settings
+        r = self.arrays["receive_settings"]
         r[receive.GAP_TIMEOUT_NS] = options.gap_timeout_us * 1000
         r[receive.HEAL_TIMEOUT_NS] = options.heal_timeout_ms * 1_000_000
         r[receive.REORDER_WINDOW] = options.reorder_window
         r[receive.BUSY_POLL] = int(busy)
-        p = self.processor.settings
-        p[state.BATCH] = options.batch_size
-        p[state.DEPTH_LEVELS] = options.depth_levels
-        p[state.LIQUIDITY_BPS] = options.liquidity_bps
-        p[state.STALE_CROSS_US] = options.stale_cross_ms * 1000
-        p[state.UNCERTAINTY_US] = options.clock_uncertainty_ms * 1000
+        p = self.arrays["process_settings"]
+        p[columns.BATCH] = options.batch_size
+        p[columns.DEPTH_LEVELS] = options.depth_levels
+        p[columns.LIQUIDITY_BPS] = options.liquidity_bps
+        p[columns.STALE_CROSS_US] = options.stale_cross_ms * 1000
+        p[columns.UNCERTAINTY_US] = options.clock_uncertainty_ms * 1000
         # Three spinning threads on two cores were seen to stall each other: only the receive thread may spin there.
-        p[state.BUSY_POLL] = int(busy and (os.cpu_count() or 1) > 2)
+        p[columns.BUSY_POLL] = int(busy and (os.cpu_count() or 1) > 2)
         for name in EXCHANGES:
-            p[state.STALE_AFTER_NS + exchange_id(name)] = options.stale_after_ms.for_exchange(name) * 1_000_000
+            p[columns.STALE_AFTER_NS + exchange_id(name)] = options.stale_after_ms.for_exchange(name) * 1_000_000
 
     def _register_symbols(self) -> None:
-        from libs.book.kernels import set_instrument
-
         for entry in self.config.symbols:
             if not entry.enabled:
                 continue
-            book = t_register(self.processor.table, exchange_id(entry.exchange), entry.symbol)
+            book = t_register(self.engine.table, exchange_id(entry.exchange), entry.symbol)
             tick, lot = parse_decimal(entry.tick_size), parse_decimal(entry.lot_size or "0")
             multiplier = parse_decimal(entry.multiplier or "1")
-            set_instrument(self.processor.books, book, *tick, *lot, *multiplier, int(entry.inverse))
+            set_instrument(self.engine.books, book, *tick, *lot, *multiplier, int(entry.inverse))
 
     def compile(self) -> None:
         """Compile or load every kernel before the group is joined."""
-        warm_kernels(self.receiver, self.processor)
+        warm_kernels(self.engine)
 
     def start(self) -> None:
         """Open sockets, join the group, start the threads and the HTTP front."""
@@ -160,9 +161,8 @@ class Consumer:
         )
         self.writer = writer
         self.publisher = Publisher(
-            self.processor.out,
+            self.arrays,
             writer,
-            self.processor.publisher_wake,
             publisher_wake,
             self.metrics.publish_rows,
             feature_interval_ms=self.settings.feature_interval_ms,
@@ -171,10 +171,17 @@ class Consumer:
         )
         self.receive_thread = KernelThread(
             "receive", options.receive_core, receive.receive_loop,
-            self.receiver, fds, new_batch(), text_out.fileno(), wake, self.stop_receive, -1,
+            self.engine.directory, fds, new_batch(), text_out.fileno(), wake, self.stop_receive, -1,
         )  # fmt: skip
         self.book_thread = KernelThread(
-            "books", options.cpu_core, process.book_loop, self.processor, wake, publisher_wake, self.stop_process, -1
+            "books",
+            options.cpu_core,
+            process.book_loop,
+            self.engine.directory,
+            wake,
+            publisher_wake,
+            self.stop_process,
+            -1,
         )
         threading.Thread(target=self._translate_text, name="text", daemon=True).start()
         self.publisher.start()
@@ -194,8 +201,8 @@ class Consumer:
             interface=udp.interface,
             lines=len(lines),
             receive_buffer_bytes=[s.rcvbuf for s in self.sockets],
-            wait="busy" if self.receiver.settings[receive.BUSY_POLL] else "epoll",
-            book_thread_spins=bool(self.processor.settings[state.BUSY_POLL]),
+            wait="busy" if self.arrays["receive_settings"][receive.BUSY_POLL] else "epoll",
+            book_thread_spins=bool(self.arrays["process_settings"][columns.BUSY_POLL]),
             cpus=os.cpu_count(),
             http_port=self.front.port,
         )
@@ -258,27 +265,20 @@ def _ip(address: str) -> int:
     return int.from_bytes(socket.inet_aton(address), "big")
 
 
-def warm_kernels(receiver: Any, processor: Any) -> None:
+def warm_kernels(engine: state.Engine) -> None:
     """Compile or load every kernel of the consumer by running each over nothing."""
     stop = np.ones(8, np.int64)
-    receive.receive_loop(receiver, np.empty(0, np.int32), new_batch(), -1, -1, stop, -1)
-    process.book_loop(processor, -1, -1, stop, -1)
-    from services.consumer.publisher import warm_publisher
-
-    warm_publisher(processor.out)
+    receive.receive_loop(engine.directory, np.empty(0, np.int32), new_batch(), -1, -1, stop, -1)
+    process.book_loop(engine.directory, -1, -1, stop, -1)
+    warm_publisher(engine.arrays)
 
 
 def warm() -> None:
     """Compile every kernel of the consumer, for ``--warm`` and image builds."""
-    arrays = state.allocate(ring_capacity=1024, max_books=8, max_symbols=8, depth=32)
-    from libs.telemetry.hdr import new_rows
-
-    processor = state.bind_processor(arrays, new_rows(3))
-    warm_kernels(state.bind_receiver(arrays, new_rows(2), []), processor)
-    from libs.book.kernels import set_instrument
-
-    book = t_register(processor.table, 0, "BTC-USDT")
-    set_instrument(processor.books, book, 1, -2, 1, -5, 1, 0, 0)
+    engine = state.new(ring_capacity=1024, max_books=8, max_symbols=8, depth=32)
+    warm_kernels(engine)
+    book = t_register(engine.table, 0, "BTC-USDT")
+    set_instrument(engine.books, book, 1, -2, 1, -5, 1, 0, 0)
 
 
 def run(settings: Settings, config: ConsumerConfig) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from libs.book.flags import HALTED, INVALID, MUTE, STALE
-from libs.engine import receive, state
+from libs.engine import columns, receive, state
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
-from libs.nbbo.states import STATES
 from libs.multicast.drops import kernel_drops
 from libs.multicast.receiver import ReceiverSocket
+from libs.nbbo.states import STATES
 from libs.ring.state import HIGH_WATER
 from libs.sequencing import state as seq
 from libs.streams.schemas import BOOK, SCHEMAS
@@ -96,7 +97,7 @@ class Metrics:
         The engine's arrays.
     """
 
-    def __init__(self, segment: Segment, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(self, segment: Segment, arrays: Mapping[str, np.ndarray]) -> None:
         self.segment, self.arrays = segment, arrays
         first = [segment.row("md_e2e_latency_seconds", path=path) for path in PATHS]
         if first != list(range(first[0], first[0] + len(PATHS))):
@@ -129,8 +130,8 @@ class Metrics:
         for reason, n in (report.malformed_report(counts) | {"text": self.text_refused}).items():
             self._set("md_decode_errors_total", n, reason=reason)
         totals = self.arrays["totals"]
-        self._set("md_feature_rows_total", int(totals[state.FEATURE_ROWS]))
-        self._set("md_nbbo_updates_total", int(totals[state.NBBO_ROWS]))
+        self._set("md_feature_rows_total", int(totals[columns.FEATURE_ROWS]))
+        self._set("md_nbbo_updates_total", int(totals[columns.NBBO_ROWS]))
         self._set("md_redis_reconnects_total", writer.reconnects)
         for stream in SCHEMAS:
             self._set("md_redis_publish_total", writer.published_by_stream.get(stream, 0), stream=stream)
@@ -150,26 +151,26 @@ class Metrics:
         for name, column in _CHANNEL_COUNTERS.items():
             if column >= 0:
                 self._set(name, int(channel[column]), channel=exchange)
-        self._set("md_messages_applied_total", int(ledger[state.APPLIED]), channel=exchange)
-        self._set("md_ledger_checks_total", int(ledger[state.CHECKS]), channel=exchange)
-        self._set("md_ledger_checks_failed_total", int(ledger[state.CHECKS_FAILED]), channel=exchange)
+        self._set("md_messages_applied_total", int(ledger[columns.APPLIED]), channel=exchange)
+        self._set("md_ledger_checks_total", int(ledger[columns.CHECKS]), channel=exchange)
+        self._set("md_ledger_checks_failed_total", int(ledger[columns.CHECKS_FAILED]), channel=exchange)
         for i, reason in enumerate(REFUSALS):
-            self._set("md_messages_refused_total", int(ledger[state.REFUSED + i]), channel=exchange, reason=reason)
+            self._set("md_messages_refused_total", int(ledger[columns.REFUSED + i]), channel=exchange, reason=reason)
         said = report.channel_report(channel, ledger, self.arrays["sequencer_holes"][ch])
         for by, n in said["healed_by"].items():
             self._set("md_holes_healed_total", n, channel=exchange, by=by)
         self._gauge("md_messages_pending", said["pending"], channel=exchange)
-        self._set("md_messages_total", int(ledger[state.UPDATES]), exchange=exchange, type="book_level")
-        self._set("md_messages_total", int(ledger[state.TRADES]), exchange=exchange, type="trade")
-        self._set("md_book_updates_total", int(ledger[state.EVENTS]), exchange=exchange)
-        self._set("md_crossed_events_total", int(ledger[state.CROSSED_EVENTS]), exchange=exchange)
+        self._set("md_messages_total", int(ledger[columns.UPDATES]), exchange=exchange, type="book_level")
+        self._set("md_messages_total", int(ledger[columns.TRADES]), exchange=exchange, type="trade")
+        self._set("md_book_updates_total", int(ledger[columns.EVENTS]), exchange=exchange)
+        self._set("md_crossed_events_total", int(ledger[columns.CROSSED_EVENTS]), exchange=exchange)
         total = int(self.arrays["table_counts"][0])
         mine = self.arrays["table_book_exchange"][:total] == ch
         flags = report.flags_of(self.arrays)[:total][mine]
         self._gauge("md_active_symbols", len(flags), exchange=exchange)
         self._gauge("md_valid_books", np.count_nonzero(flags & INVALID == 0), exchange=exchange)
         self._gauge("md_stale_symbols", np.count_nonzero(flags & (STALE | MUTE | HALTED)), exchange=exchange)
-        self._gauge("md_book_last_update_timestamp_seconds", ledger[state.LAST_SENT_US] / 1e6, exchange=exchange)
+        self._gauge("md_book_last_update_timestamp_seconds", ledger[columns.LAST_SENT_US] / 1e6, exchange=exchange)
         control = self.arrays["ring_controls"][ch]
         self._gauge("md_ring_occupancy_items", control[0] - control[32], ring=exchange)
         self._gauge("md_ring_capacity_items", self.arrays["rings"].shape[1] // 8, ring=exchange)
@@ -181,7 +182,7 @@ class Metrics:
 
     def _updates(self) -> int:
         ledger = self.arrays["ledger"]
-        return int(ledger[:, state.UPDATES].sum() + ledger[:, state.TRADES].sum())
+        return int(ledger[:, columns.UPDATES].sum() + ledger[:, columns.TRADES].sum())
 
     def nbbo_states(self) -> dict[str, int]:
         """Return how many symbols are in each NBBO state."""
@@ -197,7 +198,7 @@ class Metrics:
         return {
             "messages_per_s": round(self._rates.messages),
             "updates_per_s": round(self._rates.updates),
-            "trades": int(self.arrays["ledger"][:, state.TRADES].sum()),
+            "trades": int(self.arrays["ledger"][:, columns.TRADES].sum()),
             "lost": int(channels[:, seq.LOST].sum()),
             "valid_books": books["valid"],
             "books": books["total"],
@@ -219,10 +220,10 @@ class Metrics:
             "channels": report.channels_report(self.arrays),
             "malformed": report.malformed_report(self.arrays["receive_counts"]),
             "books": report.books_report(self.arrays),
-            "updates_applied": int(ledger[:, state.UPDATES].sum()),
-            "trades_applied": int(ledger[:, state.TRADES].sum()),
-            "features_rows": int(totals[state.FEATURE_ROWS]),
-            "nbbo_rows": int(totals[state.NBBO_ROWS]),
+            "updates_applied": int(ledger[:, columns.UPDATES].sum()),
+            "trades_applied": int(ledger[:, columns.TRADES].sum()),
+            "features_rows": int(totals[columns.FEATURE_ROWS]),
+            "nbbo_rows": int(totals[columns.NBBO_ROWS]),
             "latency_ns": latency,
             "ring": report.ring_report(self.arrays),
             "redis": {"published": writer.published, "dropped": writer.dropped, "reconnects": writer.reconnects},
@@ -246,7 +247,7 @@ class Metrics:
         return t_name(state.bind_table(self.arrays), book)
 
 
-def top_of(arrays: dict[str, np.ndarray], name: str, book: int) -> dict[str, Any]:
+def top_of(arrays: Mapping[str, np.ndarray], name: str, book: int) -> dict[str, Any]:
     """Return best bid and ask of a book as decimal strings, from its latest record."""
     row = arrays["out_books"][book].view(BOOK)[0]
     price = int(row["price_exponent"])

@@ -6,18 +6,22 @@ import os
 import select
 import threading
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
 from libs.clock import wall_ns
 from libs.engine import outputs
-from libs.engine.outputs import Outputs, take_latest, take_records
+from libs.engine.outputs import take_latest, take_records
 from libs.jit import kernel
 from libs.memory import load_acquire
 from libs.ring.kernels import set_sleeping
 from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
 from libs.streams.writer import PackedWriter
+from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
+
+Arrays = Mapping[str, np.ndarray]
 
 ROW_PUBLISH, ROW_AGE = 0, 1
 
@@ -37,17 +41,18 @@ def _waiting(controls: np.ndarray, queue: int) -> int:
 class _Latest:
     """One kind of latest-state record: its arrays and a buffer to copy into."""
 
-    def __init__(self, out: Outputs, stream: str, row: int, size: int) -> None:
+    def __init__(self, arrays: Arrays, stream: str, row: int, size: int) -> None:
         queue, dirty, version, records, dtype = {
-            "features": (out.feature_queue, out.feature_dirty, out.book_version, out.features, FEATURES),
-            "book": (out.book_queue, out.book_dirty, out.book_version, out.books, BOOK),
-            "nbbo": (out.nbbo_queue, out.nbbo_dirty, out.nbbo_version, out.nbbo, NBBO),
+            "features": ("feature_queue", "feature_dirty", "book_version", "features", FEATURES),
+            "book": ("book_queue", "book_dirty", "book_version", "books", BOOK),
+            "nbbo": ("nbbo_queue", "nbbo_dirty", "nbbo_version", "nbbo", NBBO),
         }[stream]
+        named = [arrays[f"out_{name}"] for name in (queue, dirty, version, records)]
         self.stream = stream
         self.row = row
         self.dtype = dtype
-        self._arrays = (queue, out.controls[row], dirty, version, records)
-        self._buffer = np.zeros((size, records.shape[1]), np.int64)
+        self._arrays = (named[0], arrays["out_controls"][row], *named[1:])
+        self._buffer = np.zeros((size, named[3].shape[1]), np.int64)
         self._unsent: dict[int, np.ndarray] = {}
 
     def take(self) -> np.ndarray:
@@ -74,12 +79,10 @@ class Publisher(threading.Thread):
 
     Parameters
     ----------
-    out : Outputs
-        What the book thread leaves.
+    arrays : mapping
+        The engine's; ``out_…`` is what the book thread leaves, ``publisher_wake`` where this thread says that it sleeps.
     writer : PackedWriter
         Owned by this thread from now on.
-    wake : int64[64]
-        Where this thread says that it sleeps.
     eventfd : int
         Read from while it sleeps.
     rows : int64[2, ROW]
@@ -92,9 +95,8 @@ class Publisher(threading.Thread):
 
     def __init__(
         self,
-        out: Outputs,
+        arrays: Arrays,
         writer: PackedWriter,
-        wake: np.ndarray,
         eventfd: int,
         rows: np.ndarray,
         *,
@@ -103,11 +105,13 @@ class Publisher(threading.Thread):
         batch: int,
     ) -> None:
         super().__init__(name="publisher", daemon=True)
-        self.out, self.writer, self.wake, self.eventfd, self.rows = out, writer, wake, eventfd, rows
+        self.writer, self.eventfd, self.rows = writer, eventfd, rows
+        self.wake, self.controls = arrays["publisher_wake"], arrays["out_controls"]
+        self.trade_queue, self.status_queue = arrays["out_trades"], arrays["out_status"]
         self.feature_interval_s = feature_interval_ms / 1000
         self.book_interval_s = book_interval_ms / 1000
-        self.features = _Latest(out, "features", outputs.FEATURE, batch)
-        self.slow = (_Latest(out, "book", outputs.BOOKS, batch), _Latest(out, "nbbo", outputs.SYMBOLS, batch))
+        self.features = _Latest(arrays, "features", outputs.FEATURE, batch)
+        self.slow = (_Latest(arrays, "book", outputs.BOOKS, batch), _Latest(arrays, "nbbo", outputs.SYMBOLS, batch))
         self.trades = np.zeros((batch, outputs.TRADE_WORDS), np.int64)
         self.status = np.zeros((batch, outputs.STATUS_WORDS), np.int64)
         self.stopping = threading.Event()
@@ -144,7 +148,7 @@ class Publisher(threading.Thread):
 
     def _ready(self) -> bool:
         now = time.monotonic()
-        waiting = [_waiting(self.out.controls, queue) > 0 for queue in range(5)]
+        waiting = [_waiting(self.controls, queue) > 0 for queue in range(5)]
         return bool(
             (waiting[outputs.FEATURE] and now >= self._features_due)
             or ((waiting[outputs.BOOKS] or waiting[outputs.SYMBOLS]) and now >= self._slow_due)
@@ -160,12 +164,12 @@ class Publisher(threading.Thread):
         """Publish one pipeline; True when something was taken from a queue and more may wait."""
         now = time.monotonic()
         entries: list[tuple[str, int, bytes]] = []
-        n = take_records(self.out.status, self.out.controls[outputs.STATE], self.status)
+        n = take_records(self.status_queue, self.controls[outputs.STATE], self.status)
         if n:
             entries.append(("status", n, self.status[:n].tobytes()))
         taken = self._take_latest(now, everything) if self.writer.ready() else []
         entries += [(latest.stream, len(rows), rows.tobytes()) for latest, rows in taken]
-        n = take_records(self.out.trades, self.out.controls[outputs.TRADE], self.trades)
+        n = take_records(self.trade_queue, self.controls[outputs.TRADE], self.trades)
         if n:
             entries.append(("trades", n, self.trades[:n].tobytes()))
         if not entries:
@@ -192,16 +196,15 @@ class Publisher(threading.Thread):
         return [(latest, rows) for latest, rows in taken if len(rows)]
 
 
-def warm_publisher(out: Outputs) -> None:
+def warm_publisher(arrays: Arrays) -> None:
     """Compile or load the kernels of this module by running each over nothing."""
     _say_sleeping(np.zeros(64, np.int64), 0)
-    _waiting(out.controls, 0)
+    controls = arrays["out_controls"]
+    _waiting(controls, 0)
     for stream, row in (("features", outputs.FEATURE), ("book", outputs.BOOKS), ("nbbo", outputs.SYMBOLS)):
-        _Latest(out, stream, row, 1).take()
-    take_records(out.trades, out.controls[outputs.TRADE], np.zeros((0, outputs.TRADE_WORDS), np.int64))
-    take_records(out.status, out.controls[outputs.STATE], np.zeros((0, outputs.STATUS_WORDS), np.int64))
-    from libs.telemetry.hdr import new_rows
-
+        _Latest(arrays, stream, row, 1).take()
+    take_records(arrays["out_trades"], controls[outputs.TRADE], np.zeros((0, outputs.TRADE_WORDS), np.int64))
+    take_records(arrays["out_status"], controls[outputs.STATE], np.zeros((0, outputs.STATUS_WORDS), np.int64))
     record_many(new_rows(1), 0, np.zeros(0, np.int64))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from libs.book.flags import CROSSED, INVALID
-from libs.engine import receive, state
+from libs.engine import columns, receive, state
 from libs.engine.outputs import Q_DROPPED, STATE, TRADE
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
@@ -21,17 +22,19 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
 
     Parameters
     ----------
-    channel : int64[libs.sequencing.state.COLUMNS]
-    ledger : int64[libs.engine.state.COLUMNS]
+    channel : int64[libs.sequencing.columns.COLUMNS]
+    ledger : int64[libs.engine.columns.COLUMNS]
     holes : int64[MAX_HOLES, 4]
         Open holes: what is missing there is not yet lost, so it stands beside the equation.
     """
     missing = int(holes[: channel[seq.N_HOLES], seq.MISSING].sum())
-    refused = {reason: int(ledger[state.REFUSED + i]) for i, reason in enumerate(REFUSALS) if ledger[state.REFUSED + i]}
+    refused = {
+        reason: int(ledger[columns.REFUSED + i]) for i, reason in enumerate(REFUSALS) if ledger[columns.REFUSED + i]
+    }
     side = seq.ledger(channel)
-    settled = int(ledger[state.APPLIED]) + sum(refused.values())
-    in_rings = int(channel[seq.RELEASED]) - settled - int(ledger[state.PENDING_PARTS])
-    pending = side["held"] + max(0, in_rings) + int(ledger[state.PENDING_PARTS])
+    settled = int(ledger[columns.APPLIED]) + sum(refused.values())
+    in_rings = int(channel[seq.RELEASED]) - settled - int(ledger[columns.PENDING_PARTS])
+    pending = side["held"] + max(0, in_rings) + int(ledger[columns.PENDING_PARTS])
     late_or_twice = side["duplicate"] + side["late"]
     unaccounted = abs(side["sent"] - side["before_join"] - settled - side["lost"] - pending - missing) + abs(
         side["received"] - settled - late_or_twice - pending
@@ -40,7 +43,7 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
         "sent": side["sent"],
         "received": side["received"],
         "before_join": side["before_join"],
-        "applied": int(ledger[state.APPLIED]),
+        "applied": int(ledger[columns.APPLIED]),
         "refused": refused,
         "duplicate": side["duplicate"],
         "late": side["late"],
@@ -52,18 +55,18 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
         "healed_by": {
             "line": int(channel[seq.HEALED_LINE]),
             "retransmission": int(channel[seq.HEALED_RETRANSMISSION]),
-            "snapshot": int(ledger[state.HEALED_SNAPSHOT]),
-            "feed": int(ledger[state.HEALED_FEED]),
+            "snapshot": int(ledger[columns.HEALED_SNAPSHOT]),
+            "feed": int(ledger[columns.HEALED_FEED]),
         },
         "session": int(channel[seq.SESSION]),
         "foreign_session": int(channel[seq.FOREIGN_SESSION]),
         "heartbeats": int(channel[seq.HEARTBEATS]),
-        "ledger_checks": {"made": int(ledger[state.CHECKS]), "failed": int(ledger[state.CHECKS_FAILED])},
-        "watermark_us": int(ledger[state.WATERMARK_US]),
+        "ledger_checks": {"made": int(ledger[columns.CHECKS]), "failed": int(ledger[columns.CHECKS_FAILED])},
+        "watermark_us": int(ledger[columns.WATERMARK_US]),
     }
 
 
-def channels_report(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def channels_report(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the ledgers of every channel that was heard, by exchange name."""
     return {
         name: channel_report(arrays["sequencer_channels"][ch], arrays["ledger"][ch], arrays["sequencer_holes"][ch])
@@ -83,12 +86,12 @@ def malformed_report(counts: np.ndarray) -> dict[str, int]:
     return found | {name: int(counts[at]) for name, at in extra.items() if counts[at]}
 
 
-def flags_of(arrays: dict[str, np.ndarray]) -> np.ndarray:
+def flags_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the flags of every book (int64[rows])."""
     return state.bind_books(arrays).flags
 
 
-def books_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+def books_report(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Return how many books there are, and in which state."""
     total = int(arrays["table_counts"][0])
     flags = flags_of(arrays)[:total]
@@ -97,12 +100,12 @@ def books_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
         "total": total,
         "valid": int(np.count_nonzero(flags & INVALID == 0)),
         "crossed": int(np.count_nonzero(flags & CROSSED)),
-        "crossed_events": int(ledger[:, state.CROSSED_EVENTS].sum()),
-        "diverged": int(ledger[:, state.DIVERGED].sum()),
+        "crossed_events": int(ledger[:, columns.CROSSED_EVENTS].sum()),
+        "diverged": int(ledger[:, columns.DIVERGED].sum()),
     }
 
 
-def ring_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+def ring_report(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Return the rings' capacity, the highest mark of any, and the drops of all."""
     controls = arrays["ring_controls"]
     return {
@@ -113,7 +116,7 @@ def ring_report(arrays: dict[str, np.ndarray]) -> dict[str, int]:
     }
 
 
-def output_drops(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+def output_drops(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Return trade and status records that found their queue full."""
     controls = arrays["out_controls"]
     return {"trades": int(controls[TRADE, Q_DROPPED]), "status": int(controls[STATE, Q_DROPPED])}

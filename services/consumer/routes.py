@@ -10,7 +10,7 @@ import numpy as np
 from aiohttp import web
 
 from libs.book import flags as book_flags
-from libs.book.state import snapshot_levels
+from libs.book.reader import snapshot_levels
 from libs.engine.state import bind_books, bind_table
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_find, t_name, t_symbol_name

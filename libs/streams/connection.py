@@ -1,0 +1,87 @@
+"""One synchronous connection to Redis that comes back by itself, with backoff, and says what is wrong."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import redis
+
+CONNECT_TIMEOUT_S = 0.25
+TIMEOUT_S = 1.0
+FIRST_WAIT_S = 0.05
+LONGEST_WAIT_S = 2.0
+
+TROUBLE = (redis.ConnectionError, redis.TimeoutError, OSError)
+"""The connection is gone; a reply that is an error is redis.ResponseError."""
+
+
+class Connection:
+    """A client, whether it is connected, and when to try again.
+
+    Parameters
+    ----------
+    url : str
+        ``redis://`` or ``unix://``.
+    block_ms : int
+        How long a blocking read may take beside the time-out.
+
+    Attributes
+    ----------
+    connected : bool
+    last_error : str
+        Redis's own text, or the system's.
+    reconnects : int
+    errors : dict
+        Replies that were errors, by their first word.
+    """
+
+    def __init__(self, url: str, block_ms: int = 0) -> None:
+        self.client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=TIMEOUT_S + block_ms / 1000,
+            retry=None,
+            health_check_interval=0,
+        )
+        self.connected = False
+        self.last_error = "not connected yet"
+        self.reconnects = 0
+        self.errors: dict[str, int] = {}
+        self._was_connected = False
+        self._wait_s = FIRST_WAIT_S
+        self._next_try = 0.0
+
+    def due(self) -> bool:
+        """Return whether the connection is up or may be tried now."""
+        return self.connected or time.monotonic() >= self._next_try
+
+    def wait_s(self) -> float:
+        """Return seconds until the next try."""
+        return max(0.0, self._next_try - time.monotonic())
+
+    def up(self) -> bool:
+        """Note that Redis answered; return whether it was away before."""
+        if self.connected:
+            return False
+        self.connected = True
+        self.last_error = ""
+        self._wait_s = FIRST_WAIT_S
+        again = self._was_connected
+        self.reconnects += int(again)
+        self._was_connected = True
+        return again
+
+    def down(self, error: Exception) -> None:
+        """Note trouble and put off the next try: doubled each time, with jitter."""
+        self.connected = False
+        self.last_error = str(error) or type(error).__name__
+        word = self.last_error.split(" ", 1)[0] if isinstance(error, redis.ResponseError) else type(error).__name__
+        self.errors[word] = self.errors.get(word, 0) + 1
+        self._next_try = time.monotonic() + self._wait_s * random.uniform(0.75, 1.25)
+        self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)
+        self.client.connection_pool.disconnect()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.client.close()

@@ -1,0 +1,270 @@
+"""Write to Redis Streams: one pipeline a call, never waiting for a Redis that is away."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import redis
+
+from libs.clock import wall_ns
+from libs.streams.connection import TROUBLE, Connection
+from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
+
+LATEST = frozenset({"features", "book", "nbbo"})
+"""Streams of latest states: their records come again by themselves, so a failed write keeps nothing of them."""
+
+BACKLOG_ENTRIES = 4096
+DEFAULT_MAXLEN = 10_000
+
+Entry = tuple[str, int, bytes]
+
+
+class PackedWriter:
+    """Writer of packed records, owned by one thread.
+
+    Parameters
+    ----------
+    url, prefix : str
+        Redis, and what the streams' names begin with.
+    run : int
+        The writer's start, ns since the epoch; stands in every entry.
+    maxlen : mapping
+        Approximate length of each stream, in entries.
+    backlog_entries : int
+        Entries of event streams (trades, status) kept while Redis is away.
+
+    Attributes
+    ----------
+    published, dropped : int
+        Records.
+    published_by_stream, dropped_by_stream : dict
+    """
+
+    def __init__(
+        self, url: str, prefix: str, run: int, maxlen: Mapping[str, int], backlog_entries: int = BACKLOG_ENTRIES
+    ) -> None:
+        self._connection = Connection(url)
+        self._prefix, self._run, self._maxlen = prefix, run, dict(maxlen)
+        self._backlog: deque[Entry] = deque()
+        self._backlog_entries = backlog_entries
+        self._lost_since = 0
+        self._broken: set[str] = set()
+        self.published_by_stream: dict[str, int] = {}
+        self.dropped_by_stream: dict[str, int] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last write went through."""
+        return self._connection.connected
+
+    @property
+    def last_error(self) -> str:
+        """Why it did not."""
+        return self._connection.last_error
+
+    @property
+    def reconnects(self) -> int:
+        """Connections made again after an outage."""
+        return self._connection.reconnects
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """Failures by reason."""
+        return self._connection.errors
+
+    @property
+    def published(self) -> int:
+        """Records written, all streams."""
+        return sum(self.published_by_stream.values())
+
+    @property
+    def dropped(self) -> int:
+        """Records given up, all streams."""
+        return sum(self.dropped_by_stream.values())
+
+    def ready(self) -> bool:
+        """Return whether a write would be tried now."""
+        return self._connection.due()
+
+    def publish_schemas(self) -> None:
+        """Write each packed stream's layout and version beside it."""
+        pipe = self._connection.client.pipeline(transaction=False)
+        for schema in SCHEMAS.values():
+            fields = {
+                "version": schema.version,
+                "itemsize": schema.dtype.itemsize,
+                "fields": json.dumps(schema.dtype.descr),
+            }
+            pipe.hset(f"{self._prefix}schema:{schema.name}", mapping=fields)  # type: ignore[arg-type]
+        pipe.execute()
+
+    def write(self, entries: Sequence[Entry]) -> bool:
+        """Write entries in one pipeline.
+
+        Parameters
+        ----------
+        entries : sequence of (stream, records, bytes)
+
+        Returns
+        -------
+        bool
+            False when they were not written: entries of event streams then wait in the backlog (the oldest are dropped
+            and counted), those of latest states are the caller's to keep.
+        """
+        if not self._connection.due():
+            self._keep(entries)
+            return False
+        waiting = list(self._backlog)
+        try:
+            if not self._connection.connected:
+                self._connection.client.ping()
+                self.publish_schemas()
+                if self._connection.up():
+                    self._broken = set(SCHEMAS)
+                    waiting.insert(0, self._break_record())
+            self._execute([*waiting, *entries])
+        except TROUBLE as error:
+            self._connection.down(error)
+        except redis.ResponseError as error:
+            self._connection.down(error)
+        else:
+            self._backlog.clear()
+            self._lost_since = 0
+            return True
+        self._keep(entries)
+        return False
+
+    def _execute(self, entries: Sequence[Entry]) -> None:
+        pipe = self._connection.client.pipeline(transaction=False)
+        for stream, n, data in entries:
+            fields: dict[str, int | bytes] = {"v": SCHEMAS[stream].version, "run": self._run, "n": n, "d": data}
+            if stream in self._broken:
+                fields["b"] = self._lost_since
+            length = self._maxlen.get(stream, DEFAULT_MAXLEN)
+            pipe.xadd(f"{self._prefix}{stream}", fields, maxlen=length, approximate=True)  # type: ignore[arg-type]
+        answers = pipe.execute(raise_on_error=False)
+        trouble = None
+        for (stream, n, _), answer in zip(entries, answers, strict=True):
+            if isinstance(answer, Exception):
+                trouble = answer
+                continue
+            self._broken.discard(stream)
+            self.published_by_stream[stream] = self.published_by_stream.get(stream, 0) + n
+        if trouble is not None:
+            raise trouble
+
+    def _break_record(self) -> Entry:
+        record = np.zeros(1, STATUS)
+        record["book_id"] = 0xFFFFFFFF
+        record["exchange"] = 255
+        record["kind"] = STATUS_KINDS.index("break")
+        record["sequence"] = self._lost_since
+        record["book_ts_ns"] = wall_ns()
+        return ("status", 1, record.tobytes())
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry[0] not in LATEST:
+                self._backlog.append(entry)
+        while len(self._backlog) > self._backlog_entries:
+            stream, n, _ = self._backlog.popleft()
+            self.dropped_by_stream[stream] = self.dropped_by_stream.get(stream, 0) + n
+            self._lost_since += n
+
+    def close(self) -> None:
+        """Count what is still waiting as dropped, and close the connection."""
+        while self._backlog:
+            stream, n, _ = self._backlog.popleft()
+            self.dropped_by_stream[stream] = self.dropped_by_stream.get(stream, 0) + n
+        self._connection.close()
+
+
+class RecordWriter:
+    """Writer of readable records (signals, orders, fills): a field a column, text values; owned by one thread.
+
+    Parameters
+    ----------
+    url, prefix : str
+    maxlen : mapping
+        Approximate length of each stream, in entries.
+    backlog_entries : int
+        Records kept while Redis is away; the oldest are dropped and counted.
+    """
+
+    def __init__(
+        self, url: str, prefix: str, maxlen: Mapping[str, int], backlog_entries: int = BACKLOG_ENTRIES
+    ) -> None:
+        self._connection = Connection(url)
+        self._prefix, self._maxlen = prefix, dict(maxlen)
+        self._backlog: deque[tuple[str, Mapping[str, str]]] = deque()
+        self._backlog_entries = backlog_entries
+        self.published = 0
+        self.dropped = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last write went through."""
+        return self._connection.connected
+
+    @property
+    def last_error(self) -> str:
+        """Why it did not."""
+        return self._connection.last_error
+
+    @property
+    def reconnects(self) -> int:
+        """Connections made again after an outage."""
+        return self._connection.reconnects
+
+    @property
+    def waiting(self) -> int:
+        """Records in the backlog."""
+        return len(self._backlog)
+
+    def write(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> bool:
+        """Write records, after those that waited, in one pipeline; False when they wait now.
+
+        Parameters
+        ----------
+        records : sequence of (stream, fields)
+            An empty one only writes what waits, and finds out whether Redis is there.
+        """
+        self._backlog.extend(records)
+        while len(self._backlog) > self._backlog_entries:
+            self._backlog.popleft()
+            self.dropped += 1
+        if not self._connection.due():
+            return False
+        try:
+            if not self._connection.connected:
+                self._connection.client.ping()
+                self._connection.up()
+            self._execute()
+        except (*TROUBLE, redis.ResponseError) as error:
+            self._connection.down(error)
+            return False
+        return True
+
+    def _execute(self) -> None:
+        if not self._backlog:
+            return
+        pipe = self._connection.client.pipeline(transaction=False)
+        batch = list(self._backlog)
+        for stream, fields in batch:
+            length = self._maxlen.get(stream, DEFAULT_MAXLEN)
+            pipe.xadd(f"{self._prefix}{stream}", dict(fields), maxlen=length, approximate=True)  # type: ignore[arg-type]
+        # What was written before an error must not be written again: a record goes out of the backlog with its answer.
+        for answer in pipe.execute(raise_on_error=False):
+            if isinstance(answer, Exception):
+                raise answer
+            self._backlog.popleft()
+            self.published += 1
+
+    def close(self) -> None:
+        """Close the connection; what still waits is counted as dropped."""
+        self.dropped += len(self._backlog)
+        self._backlog.clear()
+        self._connection.close()
