@@ -31,6 +31,8 @@ from services.signals.settings import Settings
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
 STREAM = "signals"
+BACKLOG_SIGNALS = 256
+"""Kept while Redis is away; older ones are too old to act on."""
 
 
 class Signals:
@@ -65,7 +67,9 @@ class Signals:
         self.reader = PackedReader(
             settings.redis_url, settings.stream_prefix, ["features"], start="$", block_ms=settings.block_ms
         )
-        self.writer = RecordWriter(settings.redis_url, settings.stream_prefix, {STREAM: settings.signals_maxlen})
+        self.writer = RecordWriter(
+            settings.redis_url, settings.stream_prefix, {STREAM: settings.signals_maxlen}, BACKLOG_SIGNALS
+        )
         self.log.info(
             "started",
             model=self.model.name,
@@ -117,6 +121,8 @@ class Signals:
     def report(self) -> None:
         """Bring metrics, readiness and the status document up to date."""
         self.segment.beat()
+        # Writes what waits, and finds out whether Redis is there when there is nothing to write.
+        self.writer.write([])
         problem = self._problem()
         self.segment.ready(not problem, problem)
         self.metrics.update(self.reader.breaks, self.writer.dropped)
