@@ -189,7 +189,7 @@ def test_an_unknown_schema_stops_it_by_name(start: Callable[[str, str], Service]
     service.wait(lambda: service.get("/readyz")[0] == 200)
     client.xadd(f"{prefix}features", {"v": "99", "run": "1", "n": "0", "d": b""})
     assert service.process.wait(10) == 1
-    assert "expected version 1, found version 99" in service.log.read_text()
+    assert "expected version 1, found 99" in service.log.read_text()
 
 
 @pytest.mark.parametrize(
