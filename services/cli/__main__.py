@@ -1,0 +1,194 @@
+"""``crossbook COMMAND …``: one console script; ``python -m services.cli`` is the same.
+
+Every command imports what it needs when it runs, so that none waits for another's packages.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from libs.errors import ConfigError, CrossbookError
+
+BEGAN = time.monotonic()
+LATER = ("--digest", "--feed")
+
+app = typer.Typer(
+    name="crossbook",
+    help="Receiver side of a multi-exchange crypto trading system.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Text = str | None
+_PASSED_ON: dict[str, Any] = {
+    "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
+    "add_help_option": False,
+}
+
+
+def _option(names: str, help_text: str, metavar: str = "", hidden: bool = False) -> Any:
+    return typer.Option(names, help=help_text, metavar=metavar or None, hidden=hidden, show_default=False)
+
+
+@app.command()
+def up(
+    source: Annotated[
+        list[str] | None, _option("--source", "synthetic, or recordings: files and folders, several.", "PATH …")
+    ] = None,
+    speed: Annotated[Text, _option("--speed", "Recorded seconds a second (1).", "X")] = None,
+    rate: Annotated[Text, _option("--rate", "Messages a second over all channels (generator: 5000).", "N")] = None,
+    levels: Annotated[Text, _option("--levels", "Mean level changes a message of the generator (4).", "X")] = None,
+    symbols: Annotated[Text, _option("--symbols", "Canonical symbols of the generator (50).", "N")] = None,
+    venues: Annotated[Text, _option("--venues", "Exchanges of each symbol (5).", "N")] = None,
+    duration: Annotated[Text, _option("--duration", "Stop after so many seconds.", "S")] = None,
+    seed: Annotated[Text, _option("--seed", "Of the generator and of injected faults (1).", "N")] = None,
+    lines: Annotated[Text, _option("--lines", "Multicast lines: a, or a and b (a).", "a|ab")] = None,
+    loss: Annotated[Text, _option("--loss", "Share of each line's datagrams that is dropped.", "P")] = None,
+    costs: Annotated[
+        Text, _option("--costs", "Costs of the signals: none, or the venues' (demo).", "demo|real")
+    ] = None,
+    config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
+    state_dir: Annotated[Text, _option("--state-dir", "Journal, positions, kill switch (var).", "DIR")] = None,
+    report: Annotated[Text, _option("--report", "Write the report there as JSON.", "FILE")] = None,
+    digest: Annotated[Text, _option("--digest", "", "FILE", hidden=True)] = None,
+    feed: Annotated[Text, _option("--feed", "", "fake", hidden=True)] = None,
+) -> int:
+    """Run the whole pipe here: Redis, replay, consumer, signals, orders."""
+    for name, value in zip(LATER, (digest, feed), strict=True):
+        if value is not None:
+            raise ConfigError("command line", name, "no such option", "it; it is not available in this version")
+    from services.cli.arguments import up_options
+    from services.cli.supervisor import run_up
+
+    options = up_options(
+        source=source, speed=speed, rate=rate, levels=levels, symbols=symbols, venues=venues, duration=duration,
+        seed=seed, lines=lines, loss=loss, costs=costs, config=config, state_dir=state_dir, report=report,
+    )  # fmt: skip
+    return run_up(options, BEGAN)
+
+
+def _run_service(name: str, arguments: list[str]) -> None:
+    from services.cli.stack import service_command, service_environment
+
+    command = service_command(name, *arguments)
+    sys.stdout.flush()
+    os.execve(command[0], command, service_environment())
+
+
+@app.command(**_PASSED_ON)
+def replay(context: typer.Context) -> None:
+    """Multicast a recording or a synthetic market."""
+    _run_service("replay", context.args)
+
+
+@app.command(**_PASSED_ON)
+def consumer(context: typer.Context) -> None:
+    """Rebuild books from multicast; publish books, features, NBBO."""
+    _run_service("consumer", context.args)
+
+
+@app.command(**_PASSED_ON)
+def signals(context: typer.Context) -> None:
+    """Predict from feature rows."""
+    _run_service("signals", context.args)
+
+
+@app.command(**_PASSED_ON)
+def oms(context: typer.Context) -> None:
+    """Turn signals into risk-checked orders."""
+    _run_service("oms", context.args)
+
+
+@app.command()
+def tail(
+    stream: Annotated[str, typer.Argument(help="features, book, nbbo, trades, status, signals, orders or fills.")],
+    symbol: Annotated[Text, _option("--symbol", "Only this one.", "S")] = None,
+    count: Annotated[Text, _option("--count", "Stop after so many rows.", "N")] = None,
+    config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
+    json: Annotated[bool, _option("--json", "One JSON object a line, as always.")] = False,
+) -> int:
+    """Print a stream's rows as they come, one JSON object a line."""
+    from services.cli import tail as command
+
+    if count is not None and not (count.isdecimal() and int(count) > 0):
+        raise ConfigError("command line", "--count", "a whole number above 0", f'"{count}"')
+    return command.run(stream, symbol, int(count or 0), config)
+
+
+@app.command()
+def status(
+    json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
+    config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
+) -> int:
+    """Show the health of a running stack."""
+    from services.cli import health
+
+    return health.run(config, as_json=json)
+
+
+@app.command()
+def warm() -> int:
+    """Compile every kernel now, so that nothing waits for it later."""
+    from services.cli import warm as command
+
+    return command.run()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from services.cli.version import version as found
+
+    print(found())
+
+
+def spread_sources(arguments: list[str]) -> list[str]:
+    """Return arguments with ``--source A B`` written as ``--source A --source B``, which is what the parser knows."""
+    found: list[str] = []
+    in_sources = False
+    for word in arguments:
+        if word.startswith("-"):
+            in_sources = word == "--source"
+            found.append(word)
+            continue
+        if in_sources and found[-1] != "--source":
+            found.append("--source")
+        found.append(word)
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command.
+
+    Returns
+    -------
+    int
+        The exit status of cli.md.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["up"]:
+        arguments = spread_sources(arguments)
+    command = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    name = f"crossbook {command}".strip()
+    try:
+        result = typer.main.get_command(app).main(arguments, prog_name="crossbook", standalone_mode=False)
+        return int(result or 0)
+    except CrossbookError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_status
+    except TyperException as error:
+        if text := error.format_message():
+            print(f"{name}: {' '.join(text.split())}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

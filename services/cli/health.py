@@ -1,0 +1,127 @@
+"""`crossbook status`: one screen of a running stack's health."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from libs.errors import MissingError
+from services.cli import figures
+from services.cli.api import Endpoint
+from services.cli.arguments import config_folder
+from services.cli.configs import endpoints_of
+from services.cli.rundir import running
+
+Health = dict[str, Any]
+
+
+def run(config: str | None, *, as_json: bool) -> int:
+    """Print the health of a running stack.
+
+    Returns
+    -------
+    int
+        0 when all is well, 1 when something is not.
+
+    Raises
+    ------
+    MissingError
+        When nothing runs.
+    """
+    notes = running() if config is None else []
+    if notes:
+        endpoints = {name: Endpoint(str(host), int(port)) for name, (host, port) in notes[0]["http"].items()}
+    else:
+        endpoints = endpoints_of(config_folder(config))
+    health = {name: health_of(name, endpoint) for name, endpoint in endpoints.items()}
+    if not any(each["answers"] for each in health.values()):
+        ports = ", ".join(f"{name} {endpoint}" for name, endpoint in endpoints.items())
+        raise MissingError(f"nothing runs here (asked {ports}); start it: crossbook up, or docker compose up")
+    if len(notes) > 1:
+        print(f"crossbook status: {len(notes)} runs; this is the newest, of process {notes[0]['pid']}", file=sys.stderr)
+    well = all(not each["trouble"] for each in health.values())
+    if as_json:
+        print(json.dumps({"ok": well, "services": health}, indent=2))
+    else:
+        _print(health)
+    return 0 if well else 1
+
+
+def health_of(name: str, endpoint: Endpoint) -> Health:
+    """Return what a service says of itself, with the reasons for anything that is not well."""
+    ready, reason = endpoint.ready()
+    status = endpoint.status()
+    trouble = [] if ready else [reason]
+    if status is not None:
+        trouble += _troubles(name, status)
+    answers = status is not None or reason != "does not answer"
+    return {
+        "http": str(endpoint),
+        "answers": answers,
+        "ready": ready,
+        "trouble": trouble,
+        "figures": _figures(name, status or {}),
+    }
+
+
+def _troubles(name: str, status: Health) -> list[str]:
+    found = []
+    if name == "consumer":
+        channels = status.get("channels", {})
+        lost = {channel: ledger["lost"] for channel, ledger in channels.items() if ledger.get("lost")}
+        if lost:
+            found.append("lost " + ", ".join(f"{channel} {count}" for channel, count in lost.items()))
+        failed = sum(ledger.get("ledger_checks", {}).get("failed", 0) for ledger in channels.values())
+        checks = {
+            "ledger checks failed": failed,
+            "ring slots dropped": status.get("ring", {}).get("dropped", 0),
+            "Redis records dropped": status.get("redis", {}).get("dropped", 0),
+            "books diverged": status.get("books", {}).get("diverged", 0),
+            "malformed datagrams": sum(status.get("malformed", {}).values()),
+        }
+        found += [f"{what}: {n}" for what, n in checks.items() if n]
+    if name == "replay" and status.get("malformed_lines"):
+        found.append(f"malformed lines in the recording: {status['malformed_lines']}")
+    if name == "oms" and status.get("kill_switch"):
+        found.append("the kill switch is on")
+    return found
+
+
+def _figures(name: str, status: Health) -> str:
+    if not status:
+        return ""
+
+    def n(of: Health, key: str) -> str:
+        return figures.count(of.get(key) or 0)
+
+    def p99(stage: str) -> str:
+        return figures.duration(status.get("latency_ns", {}).get(stage, {}).get("p99_ns", 0))
+
+    if name == "consumer":
+        rates, books = status.get("rates", {}), status.get("books", {})
+        valid = f"{n(books, 'valid')} of {n(books, 'total')} books valid"
+        return f"{n(rates, 'messages_per_s')} messages/s, {valid}, book p99 {p99('book')}"
+    if name == "signals":
+        return f"{n(status, 'signals')} signals, {status.get('costs', '')} costs, p99 {p99('signal')}"
+    if name == "oms":
+        orders = status.get("orders", {})
+        return f"{n(orders, 'sent')} orders sent, {n(orders, 'filled')} filled, p99 {p99('order')}"
+    return f"{status.get('state', '')}, {status.get('source', '')}, {n(status, 'offered_messages_per_s')} messages/s"
+
+
+def _print(health: dict[str, Health]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("service", "", "address", "figures"):
+        table.add_column(column, header_style="dim")
+    for name, each in health.items():
+        mark = "[red]not well[/]" if each["trouble"] else "[green]well[/]"
+        table.add_row(name, mark, each["http"], each["figures"])
+    console.print(table)
+    for name, each in health.items():
+        for reason in each["trouble"]:
+            console.print(f"{name}: {reason}", markup=False)
