@@ -109,7 +109,11 @@ def _carried(w0: int, w1: int, w2: int, w3: int, w4: int) -> Wide:
 
 @kernel
 def wide_float(wide: Wide, other: Wide, sign: int) -> float:
-    """Return the sum (sign 1) or difference (sign -1) of two wide sums, within 1 ulp."""
+    """Return the sum (sign 1) or difference (sign -1) of two wide sums, within 1 ulp.
+
+    Only the top word can be negative. What follows it takes off less than one unit of it, and while few bits are left
+    nothing is rounded, so adding from the top loses nothing to cancellation.
+    """
     w0, w1, w2, w3, w4 = _carried(
         wide[0] + sign * other[0],
         wide[1] + sign * other[1],
@@ -117,13 +121,8 @@ def wide_float(wide: Wide, other: Wide, sign: int) -> float:
         wide[3] + sign * other[3],
         wide[4] + sign * other[4],
     )
-    outer = 1.0
-    if w4 < 0:
-        # Of one sign, so that adding from the top loses nothing to cancellation.
-        outer = -1.0
-        w0, w1, w2, w3, w4 = _carried(-w0, -w1, -w2, -w3, -w4)
     top = float(w4) * TWO_31 + float(w3)
-    return outer * (((top * TWO_31 + float(w2)) * TWO_31 + float(w1)) * TWO_31 + float(w0))
+    return ((top * TWO_31 + float(w2)) * TWO_31 + float(w1)) * TWO_31 + float(w0)
 
 
 @kernel(inline=True)

@@ -114,6 +114,17 @@ def test_a_level_on_the_edge_of_a_band_is_in_it(bps, side):
     assert row[INDEX[f"{('bid', 'ask')[side]}_volume_{bps}bps"]] == 3
 
 
+@pytest.mark.parametrize(("best_ask", "flag"), [(10_000, 0), (10_001, 1)])
+def test_a_band_that_ends_on_the_known_end_is_complete(best_ask, flag):
+    """With a side known to 10,020, bands of 20 bps around 10,000 are complete, around 10,000.5 they reach past it."""
+    asks = [(best_ask, 1), (10_010, 1), (10_020, 1)]
+    books, content = state.new(1, DEPTH), Content(DEPTH)
+    put(books, content, [(10_000, 1)], asks, 0, 0, cut=2)
+    row = np.zeros(len(COLUMNS))
+    check(books, content, depth_levels=3)
+    assert compute_row(books, 0, 3, 10, row) == flag
+
+
 def test_quotes_are_the_tops():
     """Best prices and sizes come as values, NaN for an empty side."""
     books, content = state.new(1, DEPTH), Content(DEPTH)

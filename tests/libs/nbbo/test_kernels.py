@@ -32,7 +32,7 @@ class Market:
         self.oracle = OracleNbbo(STALE_US, UNCERTAIN_US)
         self.venues = dict.fromkeys(range(8))
         self.ids = {}
-        self.now = 0
+        self.now = 1_000_000
 
     def instrument(self, exchange, tick_exp, multiplier, multiplier_exp, inverse):
         """List the symbol at an exchange, with its decimals and multiplier."""
@@ -104,12 +104,14 @@ class Market:
             assert np.isnan(n.spread[0])
 
 
-top = st.one_of(st.none(), st.tuples(st.integers(995, 1_005), st.sampled_from([1, 2, 5, 1_000])))
+sizes = st.sampled_from([1, 1, 2, 1_000])
+bid_top = st.one_of(st.none(), st.tuples(st.integers(996, 1_001), sizes))
+ask_top = st.one_of(st.none(), st.tuples(st.integers(999, 1_004), sizes))
 instrument = st.tuples(
-    st.integers(-4, 0), st.sampled_from([(1, 0), (10, -2), (100, 0)]), st.sampled_from([0, 0, 0, 0, 1])
+    st.integers(-4, 0), st.sampled_from([(1, 0), (1, 0), (10, -2), (100, 0)]), st.sampled_from([0, 0, 0, 0, 1])
 )
 event = st.one_of(
-    st.tuples(st.just("show"), st.integers(0, 4), top, top, st.sampled_from([0, 1, 2_000, 6_000, 600_000])),
+    st.tuples(st.just("show"), st.integers(0, 4), bid_top, ask_top, st.sampled_from([0, 1, 2_000, 6_000, 600_000])),
     st.tuples(
         st.just("mark"),
         st.integers(0, 4),
@@ -151,6 +153,19 @@ def test_a_price_with_finer_ticks_is_compared_exactly():
     assert market.nbbo.ask_exchange[0] == 1
 
 
+def test_ties_go_to_the_larger_size_then_the_lower_exchange():
+    """At one price the larger size is routed to; at one size the lower exchange id."""
+    market = Market()
+    for exchange in range(3):
+        market.instrument(exchange, 0, 1, 0, 0)
+    market.show(0, (100, 1), (102, 5), 1, 0)
+    market.show(1, (100, 2), (102, 5), 1, 0)
+    market.show(2, (100, 2), (102, 4), 1, 0)
+    assert market.nbbo.bid_exchange[0] == 1
+    assert market.nbbo.ask_exchange[0] == 0
+    assert market.nbbo.bid_size[0] == 0.005
+
+
 def test_half_an_event_is_not_seen():
     """An open event of one exchange leaves the quote as it was."""
     market = Market()
@@ -173,7 +188,9 @@ def test_a_cross_goes_from_uncertain_to_real_and_may_be_stale():
     assert states.STATES[market.nbbo.state[0]] == "crossed_uncertain"
     assert market.consolidate(7_000) == 1
     assert states.STATES[market.nbbo.state[0]] == "crossed_real"
-    market.show(1, (103, 1), (104, 1), 600_000, 0)
+    market.show(1, (103, 1), (104, 1), 1_000 + STALE_US, 0)
+    assert states.STATES[market.nbbo.state[0]] == "crossed_real"
+    market.show(1, (103, 1), (104, 1), 1_001 + STALE_US, 0)
     assert states.STATES[market.nbbo.state[0]] == "crossed_stale"
 
 
