@@ -53,6 +53,9 @@ _REVERSION = 1.0 / 7200.0
 _PRESSURE_S = 10.0
 _PULL = 0.15e-4
 """Drift of the log price, per second and unit of pressure."""
+_FEW_LEVELS = 1.5
+"""With fewer levels a message the mean cannot be kept: a move of the price needs some, and prices must move."""
+_DEBT = 8.0
 _WEIGHT_SCALE = 1 << 20
 
 
@@ -215,7 +218,7 @@ def _cluster(m: Market, c: Chunk, levels: float, seconds: float, weight: int, sc
     if uniform(m.rng) < _TRADE_CLUSTERS:
         _trades(m, b, c, m.pressure[s], weight, counts, scratch)
         weight = 0
-    else:
+    elif levels < _FEW_LEVELS or levels * now - m.counters[LEVELS_SENT] > -_DEBT:
         _follow(m, b, m.pressure[s], counts, scratch)
     row = _new_event(c, m, b, BOOK, weight)
     messages = c.used[0] - first

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from libs.storage.collector import Line
 from libs.storage.recording import BinanceRecording
 from libs.units import parse_decimal, rescale
-from libs.venues.events import BookEvent, TradeEvent
+from libs.venues.events import BookEvent, Event, TradeEvent
 
 EXPONENT = -8
 Book = tuple[dict[int, int], dict[int, int]]
@@ -39,33 +40,37 @@ def text_of(value: str) -> int:
     return exact
 
 
-class Replayed:
-    """A recording played into dict books, with bookTicker compared wherever its update id is the book's."""
+class Checked(BinanceRecording):
+    """A recording that plays into dict books; bookTicker is compared wherever its update id is the book's."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self.recording = BinanceRecording(paths)
+        super().__init__(paths)
         self.books: dict[str, Book] = {}
         self.trades: dict[str, int] = {}
-        self.crossed = 0
         self.agreed: dict[str, int] = {}
-        last = 0
-        for ns, event in self.recording.events():
-            assert ns >= last
-            last = ns
+        self.crossed = 0
+        times = [ns for ns, _ in self.events()]
+        assert times == sorted(times)
+
+    def _events_of(self, line: Line) -> list[Event]:
+        events = super()._events_of(line)
+        for event in events:
             if isinstance(event, BookEvent):
                 book = self.books.setdefault(event.symbol, ({}, {}))
                 apply(book, event)
                 self.crossed += bool(book[0] and book[1] and max(book[0]) >= min(book[1]))
             elif isinstance(event, TradeEvent):
                 self.trades[event.symbol] = self.trades.get(event.symbol, 0) + 1
-            self.compare(event.symbol)
+        for feed in self.feeds.values():
+            ticker: Any = self.tickers.pop(feed.symbol, None)
+            if ticker is not None and feed.splice.book_id == ticker.u:
+                self.compare(feed.symbol, ticker)
+            elif ticker is not None and feed.splice.book_id < ticker.u:
+                self.tickers[feed.symbol] = ticker
+        return events
 
-    def compare(self, symbol: str) -> None:
+    def compare(self, symbol: str, ticker: Any) -> None:
         """Compare the best prices with the venue's statement about the same update."""
-        feed = next(f for f in self.recording.feeds.values() if f.symbol == symbol)
-        ticker: Any = self.recording.tickers.get(symbol)
-        if ticker is None or not feed.splice.synchronised or ticker.u != feed.splice.book_id:
-            return
         bids, asks = self.books[symbol]
         bid, ask = max(bids), min(asks)
         assert (bid, bids[bid], ask, asks[ask]) == tuple(map(text_of, (ticker.b, ticker.B, ticker.a, ticker.A)))
@@ -75,7 +80,7 @@ class Replayed:
 @pytest.mark.recordings
 def test_nexousdt_ends_with_the_book_that_its_description_states(recordings: Path) -> None:
     """Both days are one stream; the last book, levels and trades are those counted independently."""
-    replayed = Replayed([recordings / "binance/nexousdt_202407"])
+    replayed = Checked([recordings / "binance/nexousdt_202407"])
     bids, asks = replayed.books["NEXO-USDT"]
     assert (len(bids), len(asks)) == (310, 815)
     tops = [(p, bids[p]) for p in sorted(bids, reverse=True)[:3]] + [(p, asks[p]) for p in sorted(asks)[:3]]
@@ -96,7 +101,7 @@ def test_nexousdt_ends_with_the_book_that_its_description_states(recordings: Pat
     assert [v for level in tops for v in level] == [text_of(v) for v in stated]
     assert replayed.trades == {"NEXO-USDT": 178 + 12_280}
     assert replayed.crossed == 0
-    assert replayed.recording.bad.count == 0
+    assert replayed.bad.count == 0
     assert replayed.agreed["NEXO-USDT"] > 100
 
 
@@ -104,8 +109,8 @@ def test_nexousdt_ends_with_the_book_that_its_description_states(recordings: Pat
 def test_spot_pair_is_spliced_where_its_snapshots_say(recordings: Path) -> None:
     """One kept delta for BTC, none for ETH; no gap, no crossing, and every shared ticker agrees."""
     folder = recordings / "binance/multi_20240808"
-    replayed = Replayed([folder / f"spot_{base}usdt_2024080{day}.gz" for base in ("btc", "eth") for day in (8, 9)])
-    feeds = {f.symbol: f for f in replayed.recording.feeds.values()}
+    replayed = Checked([folder / f"spot_{base}usdt_2024080{day}.gz" for base in ("btc", "eth") for day in (8, 9)])
+    feeds = {f.symbol: f for f in replayed.feeds.values()}
     assert feeds["BTC-USDT"].counts["depth_kept"] == 1
     assert feeds["ETH-USDT"].counts["depth_kept"] == 0
     assert all(f.splice.gaps == 0 and f.counts["trade_gap"] == 0 for f in feeds.values())
@@ -132,6 +137,15 @@ def test_futures_keep_the_deltas_behind_their_snapshot(recordings: Path, name: s
             break
     (feed,) = recording.feeds.values()
     assert (feed.symbol, feed.counts["depth_kept"], feed.splice.gaps) == (symbol, kept, 0)
+
+
+def test_the_small_recordings_are_whole() -> None:
+    """What the script wrote plays without a gap or a crossing and agrees with its own ticker at every update."""
+    replayed = Checked([Path(__file__).resolve().parents[2] / "data/binance"])
+    assert {f.symbol: f.splice.gaps for f in replayed.feeds.values()} == {"BTC-USDT": 0, "BTC-USD-PERP": 0}
+    assert replayed.crossed == 0
+    assert replayed.bad.count == 0
+    assert min(replayed.agreed.values()) > 200
 
 
 def test_bad_lines_are_named_and_the_rest_is_used(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_padding_zeros_and_blanks_do_not_matter() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"[", b"{}", b"[[]]", b'[["1"]]', b'[["1","2"]', b'[["1","2"],]', b'[["1",""]]', b'[["-1","2"]]', 
+    [b"", b"[", b"{}", b"[[]]", b'[["1"]]', b'[["1","2"]', b'[["1","2"],]', b'[["1",""]]', b'[["-1","2"]]',
      b'[["1.2.3","2"]]', b'[["1e5","2"]]', b'[["nan","2"]]', b'[["1","2","3"]]', b'[["1","2]]', b"[[,]]"],
 )  # fmt: skip
 def test_what_is_no_level_is_refused(text: bytes) -> None:
