@@ -173,6 +173,8 @@ class Publisher(threading.Thread):
         if n:
             entries.append(("trades", n, self.trades[:n].tobytes()))
         if not entries:
+            if not self.writer.connected and self.writer.ready():
+                self.writer.write([])
             return False
         written = self.writer.write(entries)
         for latest, rows in taken:

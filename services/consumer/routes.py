@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -87,30 +88,22 @@ class Views:
 
     def _read(self, book: int, depth: int) -> dict[str, Any] | None:
         """Return a consistent copy, or None while the book thread is writing it."""
+        if depth > TOP_LEVELS:
+            view = snapshot_levels(self.state, book, depth)
+            if view is None:
+                return None
+            return _answer(
+                view.flags, view.sequence, view.feed_ts_us, view.price_exp, view.size_exp, view.bids, view.asks
+            )
         version = int(self.arrays["out_book_version"][book])
         row = self.arrays["out_books"][book].copy().view(BOOK)[0]
         flags = int(self.state.flags[book])
-        deep = snapshot_levels(self.state, book, depth) if depth > TOP_LEVELS else None
-        if (
-            version & 1
-            or int(self.arrays["out_book_version"][book]) != version
-            or (depth > TOP_LEVELS and deep is None)
-        ):
+        if version & 1 or int(self.arrays["out_book_version"][book]) != version:
             return None
+        bids = _pairs(row["bid_prices"], row["bid_sizes"], min(depth, int(row["bid_count"])))
+        asks = _pairs(row["ask_prices"], row["ask_sizes"], min(depth, int(row["ask_count"])))
         price, size = int(row["price_exponent"]), int(row["size_exponent"])
-        if deep is not None:
-            bids, asks = deep
-        else:
-            bids = _pairs(row["bid_prices"], row["bid_sizes"], min(depth, int(row["bid_count"])))
-            asks = _pairs(row["ask_prices"], row["ask_sizes"], min(depth, int(row["ask_count"])))
-        return {
-            "valid": flags & book_flags.INVALID == 0,
-            "flags": book_flags.names(flags),
-            "sequence": int(row["sequence"]),
-            "feed_ts_us": int(row["feed_ts_us"]),
-            "bids": [[format_decimal(p, price), format_decimal(s, size)] for p, s in bids],
-            "asks": [[format_decimal(p, price), format_decimal(s, size)] for p, s in asks],
-        }
+        return _answer(flags, int(row["sequence"]), int(row["feed_ts_us"]), price, size, bids, asks)
 
     async def nbbo(self, request: web.Request) -> web.Response:
         """Answer with the NBBO of one canonical symbol."""
@@ -134,6 +127,22 @@ class Views:
             {"symbol": symbol, "state": STATES[int(row["state"])], **sides, "excluded": excluded,
              "feed_ts_us": int(row["feed_ts_us"])}
         )  # fmt: skip
+
+
+Levels = Sequence[tuple[int, int]]
+
+
+def _answer(
+    flags: int, sequence: int, feed_ts_us: int, price_exp: int, size_exp: int, bids: Levels, asks: Levels
+) -> dict[str, Any]:
+    return {
+        "valid": flags & book_flags.INVALID == 0,
+        "flags": book_flags.names(flags),
+        "sequence": sequence,
+        "feed_ts_us": feed_ts_us,
+        "bids": [[format_decimal(p, price_exp), format_decimal(s, size_exp)] for p, s in bids],
+        "asks": [[format_decimal(p, price_exp), format_decimal(s, size_exp)] for p, s in asks],
+    }
 
 
 def _pairs(prices: np.ndarray, sizes: np.ndarray, n: int) -> list[tuple[int, int]]:
