@@ -17,13 +17,14 @@ from libs.models.linear import load_model
 from libs.models.protocol import PredictionModel
 from libs.models.scoring import new_scoring, score_rows
 from libs.streams.reader import Batch, PackedReader
+from libs.streams.schemas import FEATURES
 from libs.streams.writer import RecordWriter
 from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
 from libs.telemetry.segment import Segment
-from services.signals.evaluate import Evaluator
+from services.signals.evaluate import Decision, Evaluator
 from services.signals.metrics import Metrics, series, threshold_note
 from services.signals.records import signal_records
 from services.signals.settings import Settings
@@ -57,6 +58,7 @@ class Signals:
     def start(self) -> None:
         """Compile, open the HTTP front, the reader and the writer."""
         warm()
+        self._rehearse()
         self.front = Front.start(
             self.segment,
             self.settings.http_host,
@@ -78,6 +80,23 @@ class Signals:
             threshold_bps=self.evaluator.threshold_bps,
             note=threshold_note(self.evaluator),
             http_port=self.front.port,
+        )
+
+    def _rehearse(self) -> None:
+        """Decide once on a row of nothing, so that the first real one does not pay for numpy's first calls."""
+        scratch = Evaluator(self.model, self.settings)
+        decision, _ = scratch.evaluate(np.zeros(1, FEATURES), 0)
+        self._records(decision)
+
+    def _records(self, decision: Decision) -> list[dict[str, str]]:
+        return signal_records(
+            decision,
+            run=self.run,
+            model=self.model.digest,
+            costs=self.settings.costs,
+            threshold_bps=self.evaluator.threshold_bps,
+            sizing=self.sizing,
+            signal_ts_ns=wall_ns(),
         )
 
     def watch(self) -> int:
@@ -103,15 +122,7 @@ class Signals:
                 self.evaluator.restart()
             self.run = run
         decision, at = self.evaluator.evaluate(rows, wall_ns() // 1000)
-        records = signal_records(
-            decision,
-            run=run,
-            model=self.model.digest,
-            costs=self.settings.costs,
-            threshold_bps=self.evaluator.threshold_bps,
-            sizing=self.sizing,
-            signal_ts_ns=wall_ns(),
-        )
+        records = self._records(decision)
         if records:
             self.writer.write([(STREAM, record) for record in records])
             self.metrics.recent.extend(records[-10:])
@@ -170,7 +181,14 @@ def by_run(batches: list[Batch]) -> list[tuple[np.ndarray, str]]:
         if not found or found[-1][1] != run:
             found.append(([], run))
         found[-1][0].append(batch.rows)
-    return [(np.concatenate(rows) if len(rows) > 1 else rows[0], run) for rows, run in found]
+    return [(_joined(rows), run) for rows, run in found]
+
+
+def _joined(rows: list[np.ndarray]) -> np.ndarray:
+    """Return arrays of one structured dtype as one; np.concatenate compares every field of every pair, 0.4 ms each."""
+    if len(rows) == 1:
+        return rows[0]
+    return np.frombuffer(b"".join([part.data for part in rows]), rows[0].dtype)
 
 
 def warm() -> None:
