@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
-from services.replay.playback import Playback
+from services.replay.playback import Playback, WrongPaceError
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
 Odds = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-T = TypeVar("T")
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Rate(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,28 +41,22 @@ def control_app(playback: Playback, stop: Callable[[], None]) -> web.Application
     """
 
     def answer() -> web.Response:
-        return web.Response(body=msgspec.json.encode(playback.status()), content_type="application/json")
-
-    async def body(request: web.Request, type_: type[T]) -> T:
-        try:
-            return msgspec.json.decode(await request.read() or b"{}", type=type_)
-        except msgspec.DecodeError as error:
-            raise _refusal(web.HTTPBadRequest, str(error)) from error
+        return _json(playback.status())
 
     async def status(request: web.Request) -> web.Response:
         return answer()
 
     async def rate(request: web.Request) -> web.Response:
-        wanted = await body(request, Rate)
+        wanted = msgspec.json.decode(await request.read() or b"{}", type=Rate)
         try:
             if wanted.messages_per_s is not None:
                 playback.set_rate(wanted.messages_per_s)
             elif wanted.speed is not None:
                 playback.set_speed(wanted.speed)
             else:
-                raise _refusal(web.HTTPBadRequest, "expected messages_per_s or speed")
-        except ValueError as error:
-            raise _refusal(web.HTTPConflict, str(error)) from error
+                return _json({"error": "expected messages_per_s or speed"}, 400)
+        except WrongPaceError as error:
+            return _json({"error": str(error)}, 409)
         return answer()
 
     async def pause(request: web.Request) -> web.Response:
@@ -75,7 +68,7 @@ def control_app(playback: Playback, stop: Callable[[], None]) -> web.Application
         return answer()
 
     async def inject(request: web.Request) -> web.Response:
-        wanted = await body(request, Inject)
+        wanted = msgspec.json.decode(await request.read() or b"{}", type=Inject)
         playback.inject({name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None})
         return answer()
 
@@ -83,12 +76,21 @@ def control_app(playback: Playback, stop: Callable[[], None]) -> web.Application
         stop()
         return answer()
 
-    app = web.Application()
+    app = web.Application(middlewares=[_refuse_nonsense])
     app.router.add_get("/status", status)
     for path, handler in (("rate", rate), ("pause", pause), ("resume", resume), ("inject", inject), ("stop", end)):
         app.router.add_post(f"/{path}", handler)
     return app
 
 
-def _refusal(kind: type[web.HTTPException], text: str) -> web.HTTPException:
-    return kind(body=msgspec.json.encode({"error": text}), content_type="application/json")
+def _json(document: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(document), status=status, content_type="application/json")
+
+
+@web.middleware
+async def _refuse_nonsense(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer 400 to a body that is not what the route takes."""
+    try:
+        return await handler(request)
+    except msgspec.DecodeError as error:
+        return _json({"error": str(error)}, 400)

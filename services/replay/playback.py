@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from libs.errors import CrossbookError
 from libs.market.exchanges import EXCHANGES
 from libs.multicast.sender import open_sender
 from libs.telemetry.hdr import summary
@@ -40,6 +41,10 @@ from services.replay.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES
 PR_SET_TIMERSLACK = 29
 _FAULTS = {"loss": LOSS, "duplicate": DUPLICATE, "reorder": REORDER}
 _SEED_OF_FAULTS = 0x5EED
+
+
+class WrongPaceError(CrossbookError):
+    """The source has another kind of pace than the one that was set."""
 
 
 class Playback:
@@ -112,11 +117,11 @@ class Playback:
 
         Raises
         ------
-        ValueError
+        WrongPaceError
             When the source is paced by its own time.
         """
         if not self.paced_by_rate:
-            raise ValueError("this recording plays by its own time: set speed")
+            raise WrongPaceError("this recording plays by its own time: set speed")
         self._set_pace(1e9 / (messages_per_s * 1000.0))
 
     def set_speed(self, speed: float) -> None:
@@ -124,11 +129,11 @@ class Playback:
 
         Raises
         ------
-        ValueError
+        WrongPaceError
             When the source is paced by messages.
         """
         if self.paced_by_rate:
-            raise ValueError("this source plays by messages a second: set messages_per_s")
+            raise WrongPaceError("this source plays by messages a second: set messages_per_s")
         self._set_pace(1.0 / speed)
 
     def inject(self, odds: dict[str, float]) -> None:

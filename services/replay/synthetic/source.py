@@ -10,7 +10,7 @@ from libs.storage.lines import BadLines
 from services.replay.chunk import Chunk, new_chunk
 from services.replay.listing import Listing, new_listing
 from services.replay.synthetic.kernels import SCRATCH, UNIT, generate, snapshots
-from services.replay.synthetic.state import new_market
+from services.replay.synthetic.state import VENUES, new_market
 
 FEED_START_US = 1_723_161_600_000_000
 """Feed time 0 of the generator's own clock: 2024-08-09 00:00 UTC, where the recordings lie."""
@@ -45,7 +45,7 @@ class SyntheticSource:
     @property
     def channels(self) -> list[int]:
         """Exchanges that speak."""
-        return list(range(int(self._market.venues[0])))
+        return list(range(int(self._market.counters[VENUES])))
 
     @property
     def ns_per_unit(self) -> float:

@@ -43,46 +43,32 @@ _KNOWN = (
 )
 
 
+LOG_PRICE, PRESSURE, SIGMA, LAST_MESSAGE = range(4)
+"""Columns of ``symbols``. SIGMA: per root second. LAST_MESSAGE: number of the message at which it last moved."""
+START_STEP, BELIEVED, MEAN_LOTS, LAG = range(4)
+"""Columns of ``reals``. START_STEP: grid step of the first price. BELIEVED: the exchange's price, in grid steps."""
+BEST, LEVELS, STEP_TICKS, TICK_MANTISSA, PRICE_EXPONENT, SIZE_EXPONENT, DELAY_US, LAST_TRADE = 0, 2, 3, 4, 5, 6, 7, 8
+"""Columns of ``words``. BEST: grid step of the best bid, then of the best ask. LEVELS: a side."""
+MESSAGES, SOURCE_TIME, LEVELS_SENT, BOOK_EVENTS, SNAPSHOTS, VENUES = range(6)
+"""Words of ``counters``: messages made, source time (1,000 a message), updates, book events, snapshots made; venues."""
+
+
 class Market(NamedTuple):
-    """Arrays over symbols (first group) and books (symbol * venues + venue)."""
+    """Few arrays, as each one more makes every kernel dearer to compile. Book = symbol * venues + venue."""
 
-    log_price: np.ndarray
-    pressure: np.ndarray
-    last_message: np.ndarray
-    """int64: number of the message at which the symbol last moved"""
-    sigma: np.ndarray
-    """per root second"""
-    symbol_cdf: np.ndarray
-    venue_cdf: np.ndarray
-
-    start_step: np.ndarray
-    """float64: grid step of the first price"""
-    price: np.ndarray
-    """float64: what the exchange believes, in grid steps"""
-    best: np.ndarray
-    """int64[books, 2]: grid step of the best bid, ask"""
+    symbols: np.ndarray
+    """float64[symbols, 4]"""
+    cdfs: np.ndarray
+    """float64[symbols + venues]: how often each is heard of, cumulated"""
+    reals: np.ndarray
+    """float64[books, 4]"""
+    words: np.ndarray
+    """int64[books, 10]"""
     sizes: np.ndarray
     """int64[books, 2, RING] lots"""
-    levels: np.ndarray
-    """int64: levels a side"""
-    step_ticks: np.ndarray
-    tick_mantissa: np.ndarray
-    price_exp: np.ndarray
-    size_exp: np.ndarray
-    mean_lots: np.ndarray
-    lag: np.ndarray
-    delay_us: np.ndarray
-    trade_id: np.ndarray
-
     rng: np.ndarray
     counters: np.ndarray
-    """int64[8]: see COUNTER_*"""
-    venues: np.ndarray
-    """int64[1]"""
-
-
-MESSAGES, SOURCE_TIME, LEVELS_SENT, BOOK_EVENTS, SNAPSHOTS = 0, 1, 2, 3, 4
-"""Words of ``counters``: messages made, source time (1,000 a message), level changes, book events, snapshots made."""
+    """int64[8]"""
 
 
 def symbol_names(count: int, rng: np.random.Generator) -> list[tuple[str, float]]:
@@ -116,29 +102,21 @@ def new_market(symbols: int, venues: int, seed: int, rate: float, listing: Listi
     seconds = 1.0 / (rate * weights)
     sigma = np.minimum(rng.uniform(0.6e-4, 1.6e-4, symbols), 0.33 * spacing / np.sqrt(seconds * venues))
     m = Market(
-        log_price=np.zeros(symbols),
-        pressure=0.6 * rng.standard_normal(symbols),
-        last_message=np.zeros(symbols, np.int64),
-        sigma=sigma,
-        symbol_cdf=weights.cumsum(),
-        venue_cdf=venue_weights.cumsum(),
-        start_step=np.zeros(books),
-        price=np.zeros(books),
-        best=np.zeros((books, 2), np.int64),
+        symbols=np.zeros((symbols, 4)),
+        cdfs=np.concatenate([weights.cumsum(), venue_weights.cumsum()]),
+        reals=np.zeros((books, 4)),
+        words=np.zeros((books, 10), np.int64),
         sizes=np.zeros((books, 2, RING), np.int64),
-        levels=rng.integers(MIN_LEVELS, MAX_LEVELS, books),
-        step_ticks=np.zeros(books, np.int64),
-        tick_mantissa=np.zeros(books, np.int64),
-        price_exp=np.zeros(books, np.int64),
-        size_exp=np.zeros(books, np.int64),
-        mean_lots=np.zeros(books),
-        lag=np.tile(np.array(LAGS[:venues]), symbols),
-        delay_us=np.tile(np.array(DELAYS_US[:venues]), symbols),
-        trade_id=rng.integers(1, 1 << 40, books),
         rng=np.array([rng.integers(0, 1 << 63)], np.uint64),
         counters=np.zeros(8, np.int64),
-        venues=np.array([venues]),
     )
+    m.symbols[:, PRESSURE] = 0.6 * rng.standard_normal(symbols)
+    m.symbols[:, SIGMA] = sigma
+    m.reals[:, LAG] = np.tile(np.array(LAGS[:venues]), symbols)
+    m.words[:, LEVELS] = rng.integers(MIN_LEVELS, MAX_LEVELS, books)
+    m.words[:, DELAY_US] = np.tile(np.array(DELAYS_US[:venues]), symbols)
+    m.words[:, LAST_TRADE] = rng.integers(1, 1 << 40, books)
+    m.counters[VENUES] = venues
     for s, (name, price) in enumerate(symbol_names(symbols, rng)):
         for v in range(venues):
             _set_units(m, s * venues + v, v, price, float(spacing[s]), rng, listing, name)
@@ -158,8 +136,9 @@ def _set_units(
     step = max(1, int(gap / (mantissa * 10.0**tick_exp)))
     lots_value = rng.uniform(2_000.0, 30_000.0) / price
     size_exp = min(0, math.floor(math.log10(lots_value)) - 3 - (venue == 1))
-    m.step_ticks[b], m.tick_mantissa[b], m.price_exp[b] = step, mantissa, tick_exp
-    m.size_exp[b] = size_exp
-    m.mean_lots[b] = max(4.0, lots_value / 10.0**size_exp)
-    m.start_step[b] = m.price[b] = price / (step * mantissa * 10.0**tick_exp)
+    words, reals = m.words[b], m.reals[b]
+    words[STEP_TICKS], words[TICK_MANTISSA] = step, mantissa
+    words[PRICE_EXPONENT], words[SIZE_EXPONENT] = tick_exp, size_exp
+    reals[MEAN_LOTS] = max(4.0, lots_value / 10.0**size_exp)
+    reals[START_STEP] = reals[BELIEVED] = price / (step * mantissa * 10.0**tick_exp)
     add_row(listing, venue, name, (mantissa, tick_exp), (1, size_exp))

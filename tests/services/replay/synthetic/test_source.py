@@ -8,6 +8,7 @@ import pytest
 from services.replay.chunk import ASKS, AT, BIDS, BOOK, FEED_US, FLAGS, ID, KIND, PRICE, SRC, TRADE
 from services.replay.listing import EXCHANGE, TICK, TICK_EXP, symbol_of
 from services.replay.synthetic.source import SyntheticSource
+from services.replay.synthetic.state import LOG_PRICE, PRESSURE
 
 Played = tuple[np.ndarray, np.ndarray]
 
@@ -91,8 +92,8 @@ def test_queue_imbalance_leads_the_price_a_little() -> None:
     market = source._market
     signal, price = [], []
     for _ in zip(range(6000), source.chunks(), strict=False):
-        signal.append(float(market.pressure[0]))
-        price.append(float(market.log_price[0]))
+        signal.append(float(market.symbols[0, PRESSURE]))
+        price.append(float(market.symbols[0, LOG_PRICE]))
     # A chunk is a quarter of a second or 64 messages, whichever is longer: about 0.32 s.
     ahead = np.array(price[16:]) - np.array(price[:-16])
     correlation = np.corrcoef(np.array(signal[:-16]), ahead)[0, 1]
