@@ -1,4 +1,4 @@
-"""Where every array of a consumer is: one int64[n, 4] that both kernels take instead of seventy arrays (libs/memory.py)."""
+"""Where every array of a consumer is: an int64[n, 4] that kernels take instead of seventy arrays (libs/memory.py)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ NAMES = (
     "process_settings",
     "process_rows",
     "trades_missed_us",
+    "heard",
     "process_scratch",
     *(f"sequencer_{name}" for name in Sequencer._fields),
     *(f"table_{name}" for name in SymbolTable._fields),
@@ -69,9 +70,10 @@ NAMES = (
     SETTINGS,
     ROWS,
     TRADES_MISSED_US,
+    HEARD,
     SCRATCH,
-) = range(17)
-SEQUENCER = 17
+) = range(18)
+SEQUENCER = 18
 TABLE = SEQUENCER + len(Sequencer._fields)
 BOOKS = TABLE + len(SymbolTable._fields)
 NBBO = BOOKS + len(Books._fields)

@@ -27,6 +27,7 @@ from libs.engine.columns import (
 )
 from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
 from libs.engine.directory import (
+    HEARD,
     PUBLISHER_WAKE,
     ROWS,
     SCRATCH,
@@ -47,6 +48,7 @@ from libs.engine.slots import (
     INCOMPLETE_EVENT,
     INSTRUMENT,
     LOST,
+    NO_BOOK,
     NOT_VALID,
     STATUS,
     SUSPECT,
@@ -160,6 +162,8 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
     if kind <= INSTRUMENT:
         hear(p, ch, mono_ns)
         ledger[LAST_SENT_US] = slots[at + 3]
+        if kind != HEARTBEAT and b != NO_BOOK:
+            words1(p, HEARD)[b] = 1
     if kind == BOOK:
         ledger[MESSAGES] += 1
         ledger[LAST_FEED_US] = slots[at + 5]

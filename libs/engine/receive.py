@@ -1,7 +1,7 @@
 """The receive thread: drain the sockets, walk the datagrams, put each channel in order, push to the rings.
 
-:func:`take_datagram` is sans-I/O and is what replay, simulation and fuzzing call too; :func:`receive_loop` adds the sockets and
-the clock.
+:func:`take_datagram` is sans-I/O and is what replay, simulation and fuzzing call too; :func:`receive_loop` adds the sockets
+and the clock.
 """
 
 from __future__ import annotations

@@ -154,8 +154,8 @@ def show_book(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int, with_
     Parameters
     ----------
     with_features : bool
-        False when the book is not valid, or only its flags changed: then no features row is made, and one that still waits
-        is marked with the flags.
+        False when the book is not valid, or only its flags changed: then no features row is made, and one that still
+        waits is marked with the flags.
     """
     version = words1(p, OUT_BOOK_VERSION)[b]
     store_release(words1(p, OUT_BOOK_VERSION), b, version + 1)

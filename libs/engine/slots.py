@@ -1,6 +1,7 @@
 """What stands in the 64-byte slots between the receive thread and the book thread.
 
-Word 0 of the first slot: kind (bits 0–7), exchange (8–15), slots (16–31), book id (32–63). The rest depends on the kind:
+Word 0 of the first slot: kind (bits 0–7), exchange (8–15), slots (16–31), book id (32–63). The rest depends on the
+kind:
 
 ========== ==================================================================================================
 BOOK       w1 flags, price_exponent, size_exponent, cut (a byte each), bids (16 bits), asks (16 bits); w2 sequence;

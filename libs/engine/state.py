@@ -84,6 +84,7 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) ->
         "totals": ("<i8", (TOTALS,)),
         "process_settings": ("<i8", (PROCESS_SETTINGS,)),
         "trades_missed_us": ("<i8", (max_books,)),
+        "heard": ("<i8", (max_books,)),
     }
     shapes |= sequencing.spec()
     shapes |= outputs.spec(max_books, max_symbols)

@@ -1,4 +1,4 @@
-"""Wire the consumer together and run it: receive thread, book thread, publisher, and a main thread that only reports."""
+"""Wire the consumer together and run it: receive, book and publisher threads, and a main thread that only reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The consumer's metrics and status document, brought up to date by the main thread from the arrays that kernels write."""
+"""The consumer's metrics and status document, brought up to date by the main thread from the kernels' arrays."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Metrics:
         self._set("md_book_updates_total", int(ledger[columns.EVENTS]), exchange=exchange)
         self._set("md_crossed_events_total", int(ledger[columns.CROSSED_EVENTS]), exchange=exchange)
         total = int(self.arrays["table_counts"][0])
-        mine = self.arrays["table_book_exchange"][:total] == ch
+        mine = (self.arrays["table_book_exchange"][:total] == ch) & (self.arrays["heard"][:total] == 1)
         flags = report.flags_of(self.arrays)[:total][mine]
         self._gauge("md_active_symbols", len(flags), exchange=exchange)
         self._gauge("md_valid_books", np.count_nonzero(flags & INVALID == 0), exchange=exchange)
@@ -240,8 +240,8 @@ class Metrics:
         return self.segment.counter("md_socket_drops_total", line=line)
 
     def _tops(self) -> list[dict[str, Any]]:
-        total = min(TOPS, int(self.arrays["table_counts"][0]))
-        return [top_of(self.arrays, self._table_name(book), book) for book in range(total)]
+        heard = np.flatnonzero(self.arrays["heard"])[:TOPS]
+        return [top_of(self.arrays, self._table_name(book), book) for book in heard.tolist()]
 
     def _table_name(self, book: int) -> str:
         return t_name(state.bind_table(self.arrays), book)

@@ -80,7 +80,8 @@ class Publisher(threading.Thread):
     Parameters
     ----------
     arrays : mapping
-        The engine's; ``out_…`` is what the book thread leaves, ``publisher_wake`` where this thread says that it sleeps.
+        The engine's; ``out_…`` is what the book thread leaves, ``publisher_wake`` where this thread says that it
+        sleeps.
     writer : PackedWriter
         Owned by this thread from now on.
     eventfd : int

@@ -92,12 +92,14 @@ def flags_of(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def books_report(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Return how many books there are, and in which state."""
-    total = int(arrays["table_counts"][0])
-    flags = flags_of(arrays)[:total]
+    """Return how many books the feed spoke of, and their state; ``registered`` counts those of configuration too."""
+    registered = int(arrays["table_counts"][0])
+    heard = arrays["heard"][:registered] == 1
+    flags = flags_of(arrays)[:registered][heard]
     ledger = arrays["ledger"]
     return {
-        "total": total,
+        "total": int(np.count_nonzero(heard)),
+        "registered": registered,
         "valid": int(np.count_nonzero(flags & INVALID == 0)),
         "crossed": int(np.count_nonzero(flags & CROSSED)),
         "crossed_events": int(ledger[:, columns.CROSSED_EVENTS].sum()),
