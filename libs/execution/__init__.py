@@ -1,0 +1,1 @@
+"""Execution: the market as shown, routing, the paper venue, reconciliation."""

@@ -1,0 +1,202 @@
+"""Orders and positions of ours, as the journal's events make them: the same code live and at a restart."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
+
+import msgspec
+
+from libs.orders.decimals import exact
+from libs.orders.events import Changed, Event, Filled, Intended, Order
+from libs.orders.positions import Position, Positions
+from libs.orders.states import TERMINAL, State, allowed
+
+KEPT_INTENTS = 100_000
+KEPT_ORDERS = 1_000
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    """Everything that events made, as the first record of a compacted journal.
+
+    Attributes
+    ----------
+    orders : list of Order
+        Open ones.
+    intents : list of str
+        Ids that must not be acted on again, the oldest first.
+    """
+
+    orders: list[Order]
+    recent: list[Order]
+    positions: list[Position]
+    intents: list[str]
+    fills: list[str]
+
+
+_DECODER = msgspec.json.Decoder(Snapshot | Intended | Changed | Filled)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(event: Event | Snapshot) -> bytes:
+    """Return an event as the journal holds it."""
+    return _ENCODER.encode(event)
+
+
+def decode(payload: bytes) -> Event | Snapshot:
+    """Return the event of a journal record."""
+    return _DECODER.decode(payload)
+
+
+class Ledger:
+    """Orders by client order id, the intents behind them, positions.
+
+    Parameters
+    ----------
+    kept_intents : int
+        Ids remembered. A signal is refused by its age long before its intent could be forgotten.
+
+    Attributes
+    ----------
+    open : dict
+        Orders that may still change.
+    recent : deque
+        Those that ended last.
+    counts : Counter
+        Of this process: ``intents``; orders by the states they came into; ``fills``, ``fills buy``, ``fills sell``.
+    illegal : int
+        Events refused: the state machine does not have such a transition.
+    """
+
+    def __init__(self, kept_intents: int = KEPT_INTENTS) -> None:
+        self.open: dict[str, Order] = {}
+        self.recent: deque[Order] = deque(maxlen=KEPT_ORDERS)
+        self.positions = Positions()
+        self.counts: Counter[str] = Counter()
+        self.illegal = 0
+        self._kept_intents = kept_intents
+        self._intents: OrderedDict[str, None] = OrderedDict()
+        self._fills: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def knows_intent(self, intent_id: str) -> bool:
+        """Return whether an order was made for an intent."""
+        return intent_id in self._intents
+
+    def knows_order(self, client_order_id: str) -> bool:
+        """Return whether an order is open, or ended not long ago."""
+        return client_order_id in self.open or client_order_id in self._ended
+
+    def knows_fill(self, fill_id: str) -> bool:
+        """Return whether a fill was taken in, not long ago."""
+        return fill_id in self._fills
+
+    @exact
+    def allows(self, event: Event) -> bool:
+        """Return whether an event is a legal one now; ask before it is journalled."""
+        if isinstance(event, Intended):
+            order = event.order
+            return (
+                order.state is State.NEW
+                and not self.knows_intent(order.intent_id)
+                and not self.knows_order(order.client_order_id)
+            )
+        found = self.open.get(event.client_order_id)
+        if found is None:
+            return False
+        if isinstance(event, Changed):
+            by_fill = event.state in (State.PARTIALLY_FILLED, State.FILLED)
+            return not by_fill and allowed(found.state, event.state)
+        if event.fill_id in self._fills or event.price <= 0 or not 0 < event.quantity <= found.remaining:
+            return False
+        return allowed(found.state, _after_fill(found, event))
+
+    def apply(self, event: Event) -> Order | None:
+        """Take in an event; return the order after it, or None when it was refused and counted."""
+        if not self.allows(event):
+            self.illegal += 1
+            return None
+        if isinstance(event, Intended):
+            return self._begin(event.order)
+        order = self.open[event.client_order_id]
+        if isinstance(event, Filled):
+            self._fill(order, event)
+        else:
+            order.state = event.state
+            order.reason = event.reason or order.reason
+        order.updated_ts_ns = event.ts_ns
+        self.counts[order.state] += 1
+        if order.state in TERMINAL:
+            self._end(order)
+        return order
+
+    def _begin(self, order: Order) -> Order:
+        self.open[order.client_order_id] = order
+        _remember(self._intents, order.intent_id, self._kept_intents)
+        self.counts["intents"] += 1
+        return order
+
+    @exact
+    def _fill(self, order: Order, fill: Filled) -> None:
+        order.state = _after_fill(order, fill)
+        order.filled += fill.quantity
+        order.cost += fill.quantity * fill.price
+        signed = fill.quantity * order.sign
+        self.positions.apply(
+            order.exchange, order.symbol, signed, fill.price, fill.fee, order.multiplier, order.inverse
+        )
+        _remember(self._fills, fill.fill_id, self._kept_intents)
+        self.counts["fills"] += 1
+        self.counts[f"fills {order.side}"] += 1
+
+    def _end(self, order: Order) -> None:
+        del self.open[order.client_order_id]
+        self.recent.append(order)
+        _remember(self._ended, order.client_order_id, self._kept_intents)
+
+    def snapshot(self) -> Snapshot:
+        """Return everything, to compact the journal."""
+        return Snapshot(
+            list(self.open.values()),
+            list(self.recent),
+            list(self.positions),
+            list(self._intents),
+            list(self._fills),
+        )
+
+    def restore(self, payloads: Iterable[bytes]) -> None:
+        """Take in what a journal holds.
+
+        Raises
+        ------
+        msgspec.DecodeError
+            When a record is not one of ours.
+        """
+        for payload in payloads:
+            event = decode(payload)
+            if isinstance(event, Snapshot):
+                self._load(event)
+            else:
+                self.apply(event)
+        # Counts are of this process: a report must not add up every run that the state survived.
+        self.counts.clear()
+
+    def _load(self, snapshot: Snapshot) -> None:
+        self.__init__(self._kept_intents)  # type: ignore[misc]
+        self.open = {order.client_order_id: order for order in snapshot.orders}
+        self.recent.extend(snapshot.recent)
+        for position in snapshot.positions:
+            self.positions.put(position)
+        self._intents = OrderedDict.fromkeys(snapshot.intents)
+        self._fills = OrderedDict.fromkeys(snapshot.fills)
+        self._ended = OrderedDict.fromkeys(order.client_order_id for order in snapshot.recent)
+
+
+def _after_fill(order: Order, fill: Filled) -> State:
+    return State.FILLED if fill.quantity == order.remaining else State.PARTIALLY_FILLED
+
+
+def _remember(kept: OrderedDict[str, None], key: str, limit: int) -> None:
+    kept[key] = None
+    while len(kept) > limit:
+        kept.popitem(last=False)
