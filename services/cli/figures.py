@@ -22,6 +22,13 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def compact(value: float) -> str:
+    """Return a whole number in at most seven characters or so."""
+    if value < 1e6:
+        return f"{value:,.0f}"
+    return f"{value / 1e6:,.1f} M" if value < 1e9 else f"{value / 1e9:,.1f} G"
+
+
 def size(n_bytes: float) -> str:
     """Return bytes in MiB."""
     return f"{n_bytes / 2**20:,.0f} MiB"
@@ -32,14 +39,6 @@ def clock(seconds: float) -> str:
     whole = int(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60:02d}:{rest % 60:02d}"
-
-
-def share(part: float, whole: float) -> str:
-    """Return a part of a whole in per cent."""
-    if not whole or not part:
-        return "0 %"
-    value = 100 * part / whole
-    return f"{value:.2f} %" if value >= 0.01 else "<0.01 %"
 
 
 def price(text: Any) -> str:

@@ -15,7 +15,8 @@ from services.cli.view import Snapshot
 
 NOTES = 20
 HEADER, FLOW, BOOKS = 1, 9, 8
-WIDE, TALL = 100, 30
+WIDE = 100
+MOST_ROWS = 10
 
 
 class LiveView:
@@ -70,8 +71,8 @@ def screen(snapshot: Snapshot, pace: panels.Pace, notes: list[str], width: int, 
     wide = width >= WIDE
     rest = max(5, height - HEADER - FLOW - BOOKS - 1)
     books = BOOKS + max(0, min(4, rest - 8))
-    rest -= books - BOOKS
-    left = 36 if width < WIDE else 44
+    rest = min(rest - (books - BOOKS), MOST_ROWS + 2)
+    left = 38 if width < WIDE else 44
     return Group(
         panels.title(snapshot, width),
         _beside(panels.flow(snapshot, FLOW), panels.latency(snapshot, FLOW, wide=wide), left),

@@ -49,8 +49,10 @@ def title(snapshot: Snapshot, width: int) -> Text:
     right = f"{snapshot.run.costs} costs  {figures.clock(snapshot.elapsed_s)}{limit} "
     left = f" crossbook {snapshot.run.version}  "
     room = width - len(left) - len(right) - len(pace) - 4
-    shown = name if len(name) <= room else "…" + name[-max(1, room - 1) :]
-    middle = f"{shown}  {pace}"
+    if len(name) > room:
+        # Of a path the end tells most, of a description the beginning.
+        name = "…" + name[-max(1, room - 1) :] if "/" in name else name[: max(1, room - 1)] + "…"
+    middle = f"{name}  {pace}"
     gap = " " * max(1, width - len(left) - len(middle) - len(right))
     return Text(left + middle + gap + right, style="bold white on dark_blue", no_wrap=True, overflow="crop")
 
@@ -74,7 +76,7 @@ def flow(snapshot: Snapshot, height: int) -> Panel:
     dropped = int(redis.get("dropped", 0)) + int(ring.get("dropped", 0))
     table.add_row(
         "Redis",
-        figures.count(redis.get("published", 0)),
+        figures.compact(redis.get("published", 0)),
         Text(f"dropped {dropped}", style="bold red" if dropped else ""),
     )
     return _panel(table, "Flow", height)
@@ -83,18 +85,18 @@ def flow(snapshot: Snapshot, height: int) -> Panel:
 def latency(snapshot: Snapshot, height: int, *, wide: bool) -> Panel:
     """Return the latency of each stage, from the scheduled send to its end."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("from scheduled send")
+    table.add_column("", no_wrap=True, ratio=1)
     for name in ("p50", "p99", "p99.9", "max") if wide else ("p50", "p99", "max"):
         table.add_column(name, justify="right", no_wrap=True)
     keys = ("p50_ns", "p99_ns", "p999_ns", "max_ns") if wide else ("p50_ns", "p99_ns", "max_ns")
     for stage, name in STAGES:
         row = snapshot.latency(stage)
         table.add_row(name, *(figures.duration(row[key]) if row else "–" for key in keys))
-    return _panel(table, "Latency", height)
+    return _panel(table, "Latency since the scheduled send", height)
 
 
 def books(snapshot: Snapshot, height: int, *, wide: bool) -> Panel:
-    """Return the top of a few books."""
+    """Return the top of a few books, and the states of the NBBO below them."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("", no_wrap=True)
     table.add_column("symbol", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -107,11 +109,11 @@ def books(snapshot: Snapshot, height: int, *, wide: bool) -> Panel:
         exchange = str(top.get("exchange", ""))
         style = "" if top.get("valid", True) else "dim"
         table.add_row(SHORT.get(exchange, exchange[:3]), str(top.get("symbol", "")), *cells, style=style)
-    return _panel(table, "Books", height)
+    return _panel(table, "Books", height, _nbbo(snapshot.statuses.consumer.get("nbbo", {})))
 
 
 def channels(snapshot: Snapshot, height: int, *, wide: bool) -> Panel:
-    """Return the ledger of each channel, and the states of the NBBO below it."""
+    """Return the ledger of each channel."""
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("channel", no_wrap=True)
     for name in ("received", "gaps", "lost", "pending") if wide else ("received", "lost"):
@@ -123,9 +125,7 @@ def channels(snapshot: Snapshot, height: int, *, wide: bool) -> Panel:
             cells[1:1] = [figures.count(channel.get("gaps", 0))]
             cells.append(figures.count(channel.get("pending", 0)))
         table.add_row(name, *cells)
-    states = snapshot.statuses.consumer.get("nbbo", {})
-    said = " ".join(f"{name.removeprefix('crossed_')} {n}" for name, n in states.items() if n) or "–"
-    return _panel(table, "Channels", height, f"NBBO: {said}")
+    return _panel(table, "Channels", height)
 
 
 def signals(snapshot: Snapshot, pace: Pace, height: int, *, wide: bool) -> Panel:
@@ -141,7 +141,7 @@ def signals(snapshot: Snapshot, pace: Pace, height: int, *, wide: bool) -> Panel
             str(signal.get("symbol", "")),
             f"{figures.signed(signal.get('prediction_bps'))} bps",
         )
-    counts = f"buy {figures.count(by.get('buy', 0))} sell {figures.count(by.get('sell', 0))}"
+    counts = f"↑{figures.compact(by.get('buy', 0))} ↓{figures.compact(by.get('sell', 0))}"
     return _panel(table, f"Signals {pace.signals_per_s:,.0f}/s  {counts}", height)
 
 
@@ -174,15 +174,22 @@ def footer(snapshot: Snapshot, notes: list[str], width: int) -> Text:
     for name, n in snapshot.restarts.items():
         down = name in snapshot.down
         text.append("● ", style="red" if down else "yellow" if n else "green")
-        text.append(f"{name} {f'({n} restarts) ' if n else ''}", style="dim")
+        text.append(f"{name} {f'({n}×) ' if n else ''}", style="dim")
     last = [*snapshot.warnings, *notes][-1:] or [""]
     text.append(f" {last[0].splitlines()[0] if last[0] else ''}", style="yellow" if snapshot.warnings else "dim")
     text.truncate(width)
     return text
 
 
+def _nbbo(states: dict[str, int]) -> str:
+    crossed = sum(n for name, n in states.items() if name.startswith("crossed"))
+    real = states.get("crossed_real", 0)
+    shown = f"NBBO normal {states.get('normal', 0)} locked {states.get('locked', 0)} crossed {crossed}"
+    return f"{shown} ({real} real)" if real else shown
+
+
 def _figures() -> Table:
-    table = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    table = Table.grid(expand=True, padding=(0, 1, 0, 0), pad_edge=True)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True, ratio=1)
     table.add_column(justify="right", no_wrap=True, ratio=1)
@@ -190,7 +197,7 @@ def _figures() -> Table:
 
 
 def _rows() -> Table:
-    table = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    table = Table.grid(expand=True, padding=(0, 1, 0, 0), pad_edge=True)
     table.add_column(width=4)
     table.add_column(width=3)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from services.cli import figures
 
+WIDTH = 110
 Report = dict[str, Any]
 
 
@@ -24,7 +26,8 @@ def show(report: Report, failed: list[str], console: Console | None = None) -> N
         The checks that did not hold.
     console : Console, optional
     """
-    out = console or Console(highlight=False)
+    # A pipe or a file has no width; the tables must not be squeezed there.
+    out = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     source, costs = report["source"], report["costs"]
     out.print(f"\n[bold]crossbook {report['version']}[/]  {source}  {report['duration_s']:.1f} s  {costs} costs")
     out.print(_channels(report))
@@ -39,7 +42,7 @@ def show(report: Report, failed: list[str], console: Console | None = None) -> N
 
 
 def _table(*names: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="dim")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column(names[0], no_wrap=True)
     for name in names[1:]:
         table.add_column(name, justify="right", no_wrap=True)
