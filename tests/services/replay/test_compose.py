@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from services.replay.chunk import Chunk, new_chunk
+from services.replay.listing import add_row, new_listing
 from services.replay.outbox import END, FEED_US, SRC, UPDATES
 from services.replay.recording import RecordingSource
 from services.replay.synthetic.source import SyntheticSource
@@ -120,6 +123,42 @@ def test_a_cut_book_is_refreshed_as_far_as_it_is_known() -> None:
             elif not m.body["flags"] & REFRESH:
                 books.setdefault((m.exchange, m.symbol), PlainBook()).take(m)
     assert cut > 10
+
+
+class OneBook:
+    """A cut snapshot, a level beyond what it knows, and small changes for as long as they are asked for."""
+
+    ns_per_unit = 1_000_000.0
+
+    def __init__(self) -> None:
+        self.listing = new_listing(1)
+        add_row(self.listing, 0, "BTC-USDT", (1, 0), (1, 0))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield a chunk an event."""
+        c = new_chunk(4, 16)
+        for n in range(3000):
+            levels = (
+                [(100, 1), (99, 1), (101, 1), (102, 1)] if n == 0 else [(90, 5), (110, 5)] if n == 1 else [(100, n)]
+            )
+            bids = {0: 2, 1: 1}.get(n, 1)
+            c.levels[: 2 * len(levels)] = [word for level in levels for word in level]
+            c.events[0] = (n, BOOK, 0, n == 0, 0, 0, 3 if n == 0 else 0, bids, len(levels) - bids, 1, n, 0, 0, 0, 0, 0)
+            c.used[:] = 1, 2 * len(levels)
+            yield c
+
+
+def test_levels_beyond_a_cut_snapshot_are_no_part_of_a_refresh() -> None:
+    """What was added below the last level of a cut snapshot is not all there is: a REFRESH ends before it."""
+    composed = Composed(OneBook(), refresh_s=0.1)
+    book = PlainBook()
+    refreshes = []
+    for m, _ in composed.messages(3000):
+        if m.kind == BOOK:
+            refreshes += [m] if m.body["flags"] & REFRESH else []
+            book.take(m)
+    assert len(refreshes) > 10
+    assert all((m.body["n_bids"], m.body["n_asks"], m.body["cut"]) == (2, 2, 3) for m in refreshes)
 
 
 def test_inverse_contracts_are_announced_as_such() -> None:
