@@ -44,7 +44,7 @@ def title(snapshot: Snapshot, width: int) -> Text:
     replay = snapshot.statuses.replay
     offered = replay.get("offered_messages_per_s") or 0
     pace = f"{figures.count(offered)} msg/s" if offered else f"speed {replay.get('speed') or 1:g}"
-    name = str(replay.get("source", ""))
+    name = snapshot.run.source or str(replay.get("source", ""))
     limit = f" of {figures.clock(snapshot.limit_s)}" if snapshot.limit_s else ""
     right = f"{snapshot.run.costs} costs  {figures.clock(snapshot.elapsed_s)}{limit} "
     left = f" crossbook {snapshot.run.version}  "

@@ -20,7 +20,7 @@ _CHANNEL_COUNTS = ("received", "before_join", "applied", "duplicate", "late", "l
 class Statuses:
     """What each service said of itself last; empty where it never did.
 
-    ``before_end`` is the consumer's account of its books before the session ended, which makes every book invalid.
+    ``before_end`` is the consumer's account before the session ended, which makes every book invalid.
     """
 
     replay: Document = field(default_factory=dict)
@@ -45,6 +45,7 @@ class Run:
     duration_s: float = 0.0
     loss_wanted: bool = False
     costs: str = "demo"
+    source: str = ""
     http: dict[str, str] = field(default_factory=dict)
     rss_bytes: dict[str, int] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
@@ -98,11 +99,12 @@ def build(statuses: Statuses, run: Run) -> Document:
     trades = int(consumer.get("trades_applied", 0))
     seconds = run.duration_s or 1.0
     books = {"total": 0, "valid": 0, "crossed": 0, "diverged": 0} | consumer.get("books", {})
-    books |= {key: value for key, value in statuses.before_end.items() if key in {"valid", "crossed"}}
+    running = statuses.before_end or consumer
+    books |= {key: value for key, value in running.get("books", {}).items() if key in {"valid", "crossed"}}
     orders = oms.get("orders", {})
     return {
         "version": run.version,
-        "source": replay.get("source", ""),
+        "source": run.source or replay.get("source", ""),
         "seed": replay.get("seed", 0),
         "duration_s": round(run.duration_s, 3),
         "ready_s": round(run.ready_s, 3),
@@ -125,7 +127,7 @@ def build(statuses: Statuses, run: Run) -> Document:
         "redis": {"published": 0, "dropped": 0, "reconnects": 0} | consumer.get("redis", {}),
         "rss_bytes": {"consumer": int(consumer.get("rss_bytes", 0))} | run.rss_bytes,
         "http": run.http,
-        "nbbo": dict(consumer.get("nbbo", {})),
+        "nbbo": dict(running.get("nbbo", {})),
         "malformed_lines": int(replay.get("malformed_lines", 0)),
         "signals_by_action": dict(signals.get("by_action", {})),
         "signals_skipped": dict(signals.get("skipped", {})),

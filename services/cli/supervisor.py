@@ -47,7 +47,7 @@ class Up:
         self.options, self.began = options, began
         self.claims = Claims()
         self.statuses = Statuses()
-        self.about = Run(version(), time.time(), loss_wanted=bool(options.loss))
+        self.about = Run(version(), time.time(), loss_wanted=bool(options.loss), source=" ".join(options.source or ()))
         self.stop_signal = 0
         self.stack = Stack({}, self.say, str)
         self.view: View | None = None
@@ -217,7 +217,7 @@ class Up:
         for name in SERVICES:
             self.statuses.take(name, self.resolved.endpoints[name].status())
         if self.statuses.replay.get("state") == "running" and self.statuses.consumer:
-            self.statuses.before_end = self.statuses.consumer["books"]
+            self.statuses.before_end = self.statuses.consumer
         for name in (*SERVICES, "redis"):
             child = self.stack.child(name)
             if child is not None and (resident := rss_bytes(child.pid)):

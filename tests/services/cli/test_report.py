@@ -30,7 +30,7 @@ def _statuses(**ledger: Any) -> Statuses:
         },
         signals={"signals": 9, "costs": "real", "latency_ns": {"signal": {"count": 7}}},
         oms={"orders": {"intents": 3, "sent": 2, "filled": 1, "rejected": 0, "denied": {"price_collar": 1}}},
-        before_end={"total": 4, "valid": 4, "crossed": 1, "diverged": 0},
+        before_end={"books": {"total": 3, "valid": 4, "crossed": 1, "diverged": 0}, "nbbo": {"normal": 2}},
     )
 
 
@@ -68,8 +68,10 @@ def test_figures_come_from_where_they_are_known() -> None:
 
 def test_books_are_counted_before_the_session_ended() -> None:
     """The session's end makes every book invalid, so valid and crossed books are those just before it."""
-    books = build(_statuses(), Run("1", 0.0))["books"]
+    report = build(_statuses(), Run("1", 0.0))
+    books = report["books"]
     assert (books["total"], books["valid"], books["crossed"]) == (4, 4, 1)
+    assert report["nbbo"] == {"normal": 2}
 
 
 def test_unaccounted_adds_both_equations() -> None:
