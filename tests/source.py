@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("libs", "services", "scripts")
 RUNTIME_SERVICES = ("replay", "consumer", "signals", "oms")
@@ -20,10 +18,15 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def tracked_files() -> list[Path]:
+    """Give the files that git knows; every file of the tree, dependencies and caches apart, where git does not answer."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listing.returncode:
-        pytest.skip("not a git checkout")
-    return [ROOT / name for name in listing.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+    if listing.returncode == 0:
+        found = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
+    else:
+        tops = [path for path in ROOT.iterdir() if not path.name.startswith(".") and path.name not in {"build", "var"}]
+        found = [each for top in tops for each in ([top] if top.is_file() else top.rglob("*"))]
+        found = [path for path in found if "__pycache__" not in path.parts and ".egg-info" not in str(path)]
+    return [path for path in found if path.is_file()]
 
 
 def short(path: Path) -> str:
