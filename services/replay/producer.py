@@ -30,7 +30,6 @@ from services.replay.source import Source
 
 LOOK_AHEAD_NS = 500_000_000
 """Longest time that one slot covers: with all slots full, a new rate spaces REFRESH rightly soon after."""
-REFRESH_DATAGRAMS_PER_S = 2000
 _POLL_S = 0.002
 
 
@@ -77,7 +76,7 @@ class Producer(threading.Thread):
         state[WANTED_SPAN] = max(1, int(LOOK_AHEAD_NS / ns_per_unit))
         state[WANTED_INSTRUMENT_ROUND] = max(1, int(self.settings.instrument_round_s * 1e9 / ns_per_unit))
         state[WANTED_REFRESH_ROUND] = max(1, int(self.settings.refresh_round_s * 1e9 / ns_per_unit))
-        state[WANTED_DATAGRAM_GAP] = max(1, int(1e9 / REFRESH_DATAGRAMS_PER_S / ns_per_unit))
+        state[WANTED_DATAGRAM_GAP] = max(1, int(1e9 / self.settings.refresh_datagrams_per_s / ns_per_unit))
 
     def _produce(self) -> None:
         state = self._state

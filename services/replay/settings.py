@@ -50,7 +50,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duplicate: Odds = 0.0
     reorder: Odds = 0.0
 
-    refresh_round_s: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+    refresh_round_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
+    refresh_datagrams_per_s: Annotated[float, msgspec.Meta(gt=0, le=2000)] = 200.0
     instrument_round_s: Annotated[float, msgspec.Meta(gt=0, le=10)] = 10.0
     mirror_depth: Annotated[int, msgspec.Meta(ge=20, le=8192)] = 1024
     instruments_dir: str = ""
