@@ -18,7 +18,7 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def tracked_files() -> list[Path]:
-    """Give the files that git knows; every file of the tree, dependencies and caches apart, where git does not answer."""
+    """Give the files that git knows; all of the tree but caches where git does not answer."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listing.returncode == 0:
         found = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
