@@ -11,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 
 from libs.book.flags import INVALID
-from libs.market.exchanges import EXCHANGES
+from libs.market.exchanges import EXCHANGES, exchange_id
 from libs.nbbo.states import NO_EXCHANGE
 from libs.orders.decimals import EXACT, ONE, decimal_of
 from libs.orders.events import Side
@@ -160,6 +160,10 @@ class Market:
     def key(self, book: int) -> tuple[str, str]:
         """Return the exchange and symbol of a book that was seen."""
         return self._keys[book]
+
+    def session_of(self, exchange: str) -> int:
+        """Return the session of a channel; 0 where none was seen."""
+        return int(self.session[exchange_id(exchange)])
 
     def flags(self, book: int) -> int | None:
         """Return a book's flags (libs.book.flags); None of -1."""

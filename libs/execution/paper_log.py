@@ -79,6 +79,11 @@ Entry = Accepted | Rested | Changed | Filled
 _DECODER = msgspec.json.Decoder(Entry | PaperSnapshot)
 
 
+def encode_snapshot(snapshot: PaperSnapshot) -> bytes:
+    """Return a snapshot as the log holds it."""
+    return msgspec.json.encode(snapshot)
+
+
 class PaperBook:
     """Orders and positions at the paper venue, made by the log's entries: the same code live and at a restart.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
+from decimal import Decimal
 
 import msgspec
 
@@ -14,6 +15,22 @@ from libs.orders.states import TERMINAL, State, allowed
 
 KEPT_INTENTS = 100_000
 KEPT_ORDERS = 1_000
+
+
+class Marks(msgspec.Struct, frozen=True, tag="marks"):
+    """PnL that losses are measured from, in USD (libs.risk.losses).
+
+    Attributes
+    ----------
+    day : int
+        Days since the epoch, UTC.
+    day_start_usd, peak_usd : Decimal
+        PnL when the day began, and the highest since the last reset.
+    """
+
+    day: int
+    day_start_usd: Decimal
+    peak_usd: Decimal
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
@@ -32,18 +49,19 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     positions: list[Position]
     intents: list[str]
     fills: list[str]
+    marks: Marks | None = None
 
 
-_DECODER = msgspec.json.Decoder(Snapshot | Intended | Changed | Filled)
+_DECODER = msgspec.json.Decoder(Snapshot | Marks | Intended | Changed | Filled)
 _ENCODER = msgspec.json.Encoder()
 
 
-def encode(event: Event | Snapshot) -> bytes:
+def encode(event: Event | Marks | Snapshot) -> bytes:
     """Return an event as the journal holds it."""
     return _ENCODER.encode(event)
 
 
-def decode(payload: bytes) -> Event | Snapshot:
+def decode(payload: bytes) -> Event | Marks | Snapshot:
     """Return the event of a journal record."""
     return _DECODER.decode(payload)
 
@@ -64,6 +82,8 @@ class Ledger:
         Those that ended last.
     counts : Counter
         Of this process: ``intents``; orders by the states they came into; ``fills``, ``fills buy``, ``fills sell``.
+    marks : Marks or None
+        As journalled last.
     illegal : int
         Events refused: the state machine does not have such a transition.
     """
@@ -74,6 +94,7 @@ class Ledger:
         self.positions = Positions()
         self.counts: Counter[str] = Counter()
         self.illegal = 0
+        self.marks: Marks | None = None
         self._kept_intents = kept_intents
         self._intents: OrderedDict[str, None] = OrderedDict()
         self._fills: OrderedDict[str, None] = OrderedDict()
@@ -162,6 +183,7 @@ class Ledger:
             list(self.positions),
             list(self._intents),
             list(self._fills),
+            self.marks,
         )
 
     def restore(self, payloads: Iterable[bytes]) -> None:
@@ -176,19 +198,23 @@ class Ledger:
             event = decode(payload)
             if isinstance(event, Snapshot):
                 self._load(event)
+            elif isinstance(event, Marks):
+                self.marks = event
             else:
                 self.apply(event)
         # Counts are of this process: a report must not add up every run that the state survived.
         self.counts.clear()
 
     def _load(self, snapshot: Snapshot) -> None:
-        self.__init__(self._kept_intents)  # type: ignore[misc]
+        self.positions = Positions()
+        self.recent.clear()
         self.open = {order.client_order_id: order for order in snapshot.orders}
         self.recent.extend(snapshot.recent)
         for position in snapshot.positions:
             self.positions.put(position)
         self._intents = OrderedDict.fromkeys(snapshot.intents)
         self._fills = OrderedDict.fromkeys(snapshot.fills)
+        self.marks = snapshot.marks
         self._ended = OrderedDict.fromkeys(order.client_order_id for order in snapshot.recent)
 
 

@@ -1,0 +1,1 @@
+"""The order service: signals in, risk-checked orders out."""

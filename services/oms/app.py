@@ -1,0 +1,254 @@
+"""Wire the order service together and run it: reading threads, and one thread that decides."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from queue import Queue
+from types import FrameType
+
+import numpy as np
+
+from libs.clock import wall_ns
+from libs.streams.reader import PackedReader, RecordReader
+from libs.streams.writer import RecordWriter
+from libs.telemetry import logs
+from libs.telemetry.front import Front
+from libs.telemetry.hdr import new_rows
+from libs.telemetry.hdr_kernels import record_many
+from libs.telemetry.segment import Segment
+from services.oms.control import Answers, Control, Routes, application
+from services.oms.feeds import QUEUE_ITEMS, Command, Items, MarketFeed, Rows, SignalFeed, Signals, run_number, take
+from services.oms.metrics import Metrics, series
+from services.oms.settings import Settings
+from services.oms.state import State
+
+TICK_S = 0.02
+REVALUED_A_TICK = 20
+REPORT_INTERVAL_S = 0.2
+STATS_INTERVAL_S = 1.0
+MARKS_INTERVAL_S = 5.0
+BLOCK_MS = 100
+GROUP = "oms"
+SWITCH_INTERVAL_S = 0.0005
+NO_BOOKS = np.zeros(0, np.int64)
+
+
+class Oms:
+    """All parts of the running service.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    MissingError
+        When the state directory cannot be written or belongs to another process.
+    JournalError
+        When the journal or the paper venue's log is damaged.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log = logs.get("oms")
+        self.state = State(settings, self.log)
+        self.market, self.desk = self.state.market, self.state.desk
+        self.segment = Segment.create("oms", series())
+        self.metrics = Metrics(self.segment, self.desk)
+        self.items: Items = Queue(QUEUE_ITEMS)
+        self.stopping = threading.Event()
+
+    def start(self) -> None:
+        """Recover, open the HTTP front, start reading."""
+        warm()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        self.state.recover()
+        s = self.settings
+        self.control = Control(application(Routes(Answers(self.desk), self.items)), f"\0crossbook-oms-{os.getpid()}")
+        self.control.begin()
+        self.front = Front.start(
+            self.segment, s.http_host, s.http_port, backend=self.control.path, token=os.environ.get("CROSSBOOK_TOKEN")
+        )
+        self.writer = RecordWriter(s.redis_url, s.stream_prefix, {"orders": s.orders_maxlen, "fills": s.fills_maxlen})
+        self.writer.write([])
+        # Instruments are said when they change, so their whole history is read; books and quotes come often enough.
+        status = PackedReader(s.redis_url, s.stream_prefix, ["status"], start="0", block_ms=BLOCK_MS)
+        shown = PackedReader(s.redis_url, s.stream_prefix, ["book", "nbbo"], start="$", block_ms=BLOCK_MS)
+        signals = RecordReader(
+            s.redis_url, s.stream_prefix, ["signals"], group=GROUP, consumer="1", start="$", block_ms=BLOCK_MS
+        )
+        self.feeds = [
+            MarketFeed("status", status, self.items),
+            MarketFeed("market", shown, self.items),
+            SignalFeed(signals, self.items),
+        ]
+        self.readers: list[PackedReader | RecordReader] = [status, shown, signals]
+        for feed in self.feeds:
+            feed.start()
+        self.log.info("started", state_dir=s.state_dir, fsync=s.fsync, http_port=self.front.port)
+
+    def watch(self) -> int:
+        """Decide until told to stop; return the exit status."""
+        now = time.monotonic()
+        due = dict.fromkeys(("tick", "report", "stats", "marks", "reconcile"), now)
+        while not self.stopping.is_set():
+            item = take(self.items, TICK_S)
+            while item is not None:
+                self.handle(item)
+                item = take(self.items, 0.0)
+                if time.monotonic() >= due["tick"]:
+                    break
+            if item is not None:
+                self.handle(item)
+            self.publish()
+            self._chores(due)
+            for feed in self.feeds:
+                if feed.error is not None:
+                    raise feed.error
+        return 0
+
+    def _chores(self, due: dict[str, float]) -> None:
+        """Do what is due by the clock."""
+        now = time.monotonic()
+        chores = {
+            "tick": (TICK_S, self._tick),
+            "report": (REPORT_INTERVAL_S, self.report),
+            "stats": (STATS_INTERVAL_S, self.say_stats),
+            "marks": (MARKS_INTERVAL_S, self.state.keep),
+            "reconcile": (self.settings.reconcile_interval_s, self.state.reconcile),
+        }
+        for name, (interval_s, act) in chores.items():
+            if now >= due[name]:
+                due[name] = now + interval_s
+                act()
+
+    def _tick(self) -> None:
+        self.desk.value(REVALUED_A_TICK, wall_ns())
+
+    def handle(self, item: Signals | Rows | Command) -> None:
+        """Act on one item of the queue."""
+        if isinstance(item, Signals):
+            for record in item.records:
+                self.desk.on_signal(record.fields, wall_ns())
+                if self.desk.sent_after_ns:
+                    self.metrics.note_sent(self.desk.sent_after_ns, wall_ns())
+                    self.desk.sent_after_ns.clear()
+            item.done.set()
+        elif isinstance(item, Rows):
+            self._take_rows(item)
+        else:
+            try:
+                result = item.act()
+            except Exception as error:  # noqa: BLE001 - the one who asked is told
+                item.answer(None, error)
+            else:
+                item.answer(result, None)
+
+    def _take_rows(self, rows: Rows) -> None:
+        if rows.run != self.market.run:
+            if run_number(rows.run) < run_number(self.market.run):
+                return
+            if self.market.run:
+                self.log.warning("consumer_restarted", run=rows.run, before=self.market.run)
+            self.market.begin_run(rows.run)
+        changed = NO_BOOKS
+        if "book" in rows.streams:
+            changed = self.market.take_books(rows.streams["book"])
+        if "nbbo" in rows.streams:
+            self.market.take_nbbo(rows.streams["nbbo"])
+        if "status" in rows.streams:
+            self.market.take_status(rows.streams["status"])
+        self.desk.on_market(changed, wall_ns())
+
+    def publish(self) -> None:
+        """Write what the desk left, or what waits since Redis was away."""
+        records = self.desk.out
+        if records or self.writer.waiting or not self.writer.connected:
+            self.writer.write(records)
+            self.metrics.note_records(records)
+            self.desk.out = []
+
+    def report(self) -> None:
+        """Bring metrics, readiness and the status document up to date."""
+        self.segment.beat()
+        problem = self._problem()
+        self.segment.ready(not problem, problem)
+        self.metrics.update(wall_ns(), not problem)
+        redis = {
+            "connected": self.writer.connected and all(reader.connected for reader in self.readers),
+            "published": self.writer.published,
+            "dropped": self.writer.dropped,
+            "breaks": sum(reader.breaks for reader in self.readers if isinstance(reader, PackedReader)),
+        }
+        self.segment.publish_status(self.metrics.status(self.front.port, redis))
+
+    def _problem(self) -> str:
+        for reader in self.readers:
+            if not reader.connected:
+                return f"Redis is not readable: {reader.last_error}"
+        if not self.writer.connected:
+            return f"Redis is not writable: {self.writer.last_error}"
+        return ""
+
+    def say_stats(self) -> None:
+        """Write the stats line."""
+        status = self.metrics.status(self.front.port, {})
+        self.log.info(
+            "stats",
+            **{key: status["orders"][key] for key in ("intents", "sent", "filled", "denied")},
+            fills=status["fills"],
+            open_orders=status["open_orders"],
+            pnl=status["pnl"],
+            p99_ns=status["latency_ns"]["order"]["p99_ns"],
+        )
+
+    def stop(self) -> None:
+        """Act on nothing more; leave state on the disk and nothing else behind."""
+        for feed in self.feeds:
+            feed.stopping.set()
+        for feed in self.feeds:
+            feed.join(2 * BLOCK_MS / 1000 + 1.0)
+        self.publish()
+        self.report()
+        self.say_stats()
+        for reader in self.readers:
+            reader.close()
+        self.writer.close()
+        self.front.stop()
+        self.control.stop()
+        self.state.close()
+
+
+def warm() -> None:
+    """Compile every kernel of the service, for a start, ``--warm`` and image builds."""
+    record_many(new_rows(1), 0, np.zeros(0, np.int64))
+
+
+def run(settings: Settings) -> int:
+    """Run the service until SIGTERM or SIGINT.
+
+    Returns
+    -------
+    int
+        0 after a graceful stop.
+    """
+    logs.configure("oms", settings.log_format)
+    service = Oms(settings)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        service.stopping.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    service.start()
+    gc.collect()
+    gc.freeze()
+    try:
+        return service.watch()
+    finally:
+        service.stop()

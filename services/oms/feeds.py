@@ -1,0 +1,150 @@
+"""Threads that read Redis and put what came into the desk's queue; each owns its connection.
+
+The queue is bounded: where the desk is behind, readers wait, and the streams keep what they have not read yet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import Empty, Full, Queue
+from typing import Any
+
+import numpy as np
+
+from libs.streams.reader import Batch, PackedReader, Record, RecordReader
+
+QUEUE_ITEMS = 256
+WAIT_S = 0.1
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Signals that came; ``done`` is set once they were acted on, which acknowledges them."""
+
+    records: list[Record]
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the market's streams, of one run of the consumer, in the order of their entries."""
+
+    run: str
+    streams: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that the control API asks the desk's thread to do."""
+
+    act: Callable[[], Any]
+    answer: Callable[[Any, Exception | None], None]
+
+
+Item = Signals | Rows | Command
+Items = Queue[Item]
+
+
+def by_run(batches: list[Batch]) -> list[Rows]:
+    """Return the rows of batches, joined a stream, as long as the consumer's run stays the same."""
+    found: list[Rows] = []
+    parts: dict[str, list[np.ndarray]] = {}
+    for run in sorted({batch.run for batch in batches}, key=run_number):
+        parts = {}
+        for batch in batches:
+            if batch.run == run:
+                parts.setdefault(batch.stream, []).append(batch.rows)
+        found.append(
+            Rows(run, {name: rows[0] if len(rows) == 1 else np.concatenate(rows) for name, rows in parts.items()})
+        )
+    return found
+
+
+def run_number(run: str) -> int:
+    """Return a run as a number: the consumer's start, so a later one is larger."""
+    return int(run) if run.isdecimal() else 0
+
+
+class Feed(threading.Thread):
+    """A reading thread.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        What ended it, for the main thread to raise.
+    """
+
+    def __init__(self, name: str, items: Items) -> None:
+        super().__init__(name=name, daemon=True)
+        self.items = items
+        self.stopping = threading.Event()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Read until stopped."""
+        try:
+            while not self.stopping.is_set():
+                self.read_once()
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends the process
+            self.error = error
+
+    def read_once(self) -> None:
+        """Read and hand over what came."""
+
+    def put(self, item: Item) -> bool:
+        """Put an item into the queue, waiting for room; False when stopped meanwhile."""
+        while not self.stopping.is_set():
+            try:
+                self.items.put(item, timeout=WAIT_S)
+                return True
+            except Full:
+                continue
+        return False
+
+
+class SignalFeed(Feed):
+    """Reads the signals stream in a group, and acknowledges what was acted on.
+
+    A batch is acknowledged only when the desk is done with it, so a crash has it delivered again; the desk knows the
+    intents that it acted on, and the age of the others.
+    """
+
+    def __init__(self, reader: RecordReader, items: Items) -> None:
+        super().__init__("signals", items)
+        self.reader = reader
+
+    def read_once(self) -> None:
+        """Read, wait until the desk is done, acknowledge."""
+        records = self.reader.read()
+        if not records:
+            return
+        signals = Signals(records)
+        if not self.put(signals):
+            return
+        while not signals.done.wait(WAIT_S):
+            if self.stopping.is_set():
+                return
+        self.reader.ack(records)
+
+
+class MarketFeed(Feed):
+    """Reads packed streams of the market."""
+
+    def __init__(self, name: str, reader: PackedReader, items: Items) -> None:
+        super().__init__(name, items)
+        self.reader = reader
+
+    def read_once(self) -> None:
+        """Read and hand over."""
+        for rows in by_run(self.reader.read()):
+            self.put(rows)
+
+
+def take(items: Items, wait_s: float) -> Item | None:
+    """Return the next item, or None when none came in time."""
+    try:
+        return items.get(timeout=wait_s) if wait_s > 0 else items.get_nowait()
+    except Empty:
+        return None

@@ -1,0 +1,90 @@
+"""Settings of the order service: config/oms.toml."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from libs.config import load
+from libs.execution.fees import Fees
+from libs.execution.router import Route
+from libs.orders.events import TimeInForce
+from libs.orders.journal import Fsync
+from libs.risk.limits import Limits
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Ms = Annotated[Decimal, msgspec.Meta(ge=0, le=60_000)]
+
+
+class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Feed time from here to each venue's book, in ms."""
+
+    binance: Ms = Decimal(5)
+    bybit: Ms = Decimal(5)
+    coinbase: Ms = Decimal(5)
+    okx: Ms = Decimal(5)
+    deribit: Ms = Decimal(5)
+
+    def microseconds(self) -> dict[str, int]:
+        """Return them by exchange in µs."""
+        return {name: int(getattr(self, name) * 1000) for name in self.__struct_fields__}
+
+
+class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an order is made of a signal.
+
+    Attributes
+    ----------
+    capital_usd : Decimal
+        What a signal's size_fraction is a fraction of.
+    limit_offset_bps : Decimal
+        How far beyond the best opposite price the limit stands.
+    expire_after_ms : int
+        Feed time that a ``gtd`` order stays.
+    """
+
+    capital_usd: Annotated[Decimal, msgspec.Meta(gt=0)] = Decimal(1000)
+    limit_offset_bps: Annotated[Decimal, msgspec.Meta(ge=0, le=1000)] = Decimal(2)
+    time_in_force: TimeInForce = "ioc"
+    expire_after_ms: Positive = 5_000
+    route: Route = "own"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file; see its comments."""
+
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 9293
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    stream_prefix: str = ""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    state_dir: str = "var"
+    fsync: Fsync = "interval"
+    journal_max_bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 64 * 1024 * 1024
+    reconcile_interval_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 5.0
+    max_books: Positive = 10_240
+    max_symbols: Positive = 2_048
+    orders_maxlen: Positive = 50_000
+    fills_maxlen: Positive = 50_000
+    orders: Orders = msgspec.field(default_factory=Orders)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    latency_ms: Latency = msgspec.field(default_factory=Latency)
+    fees: Fees = msgspec.field(default_factory=Fees)
+
+
+def read(path: Path) -> Settings:
+    """Read the file; REDIS_URL, HTTP_HOST and CROSSBOOK_STATE_DIR win over what it says.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the key, what was expected and what was found.
+    """
+    names = {"redis_url": "REDIS_URL", "http_host": "HTTP_HOST", "state_dir": "CROSSBOOK_STATE_DIR"}
+    changes = {key: value for key, name in names.items() if (value := os.environ.get(name))}
+    return msgspec.structs.replace(load(path, Settings), **changes)
