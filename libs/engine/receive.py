@@ -290,6 +290,15 @@ def _take_batch(r: np.ndarray, batch: ReceiveBatch, n: int, line: int, text_fd: 
 
 
 @kernel
+def _take_translated(r: np.ndarray, batch: ReceiveBatch, n: int, mono_ns: int) -> None:
+    """Take in datagrams that came as text: counted, and their source looked at, on the line that they came by."""
+    stride = len(batch.data) // len(batch.lengths)
+    recv_ns = now_ns(words1(r, RECEIVE_SCRATCH), CLOCK_REALTIME)
+    for i in range(n):
+        take_datagram(r, batch.data, i * stride, batch.lengths[i], recv_ns, mono_ns)
+
+
+@kernel
 def receive_loop(
     r: np.ndarray, fds: np.ndarray, batch: ReceiveBatch, text_fd: int, eventfd: int, control: np.ndarray, turns: int
 ) -> int:
@@ -324,9 +333,11 @@ def receive_loop(
             n = receive(fds[line], batch)
             if n < 0:
                 return n
-            if n > 0:
+            if n > 0 and fds[line] == text_fd:
+                _take_translated(r, batch, n, mono_ns)
+            elif n > 0:
                 _take_batch(r, batch, n, line, text_fd, mono_ns)
-                total += n
+            total += n
         run_timers(r, mono_ns)
         _wake_book_thread(r, eventfd)
         if total == 0 and not busy:

@@ -77,7 +77,7 @@ class Views:
             ]
             return _not_found(f"symbol of {name}", symbol, mine)
         text = request.query.get("depth", str(DEFAULT_DEPTH))
-        if not text.isdigit() or not 1 <= int(text) <= MAX_DEPTH:
+        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_DEPTH:
             return web.json_response({"error": f"depth: expected 1 to {MAX_DEPTH}, found {text!r}"}, status=400)
         for _ in range(TRIES):
             answer = self._read(book, int(text))
