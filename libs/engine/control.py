@@ -163,8 +163,12 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, mono_ns: int) -> None
     if ledger[HOLES_OPEN] == 0:
         ledger[LOST_NS] = mono_ns
     ledger[HOLES_OPEN] += 1
-    _change_channel(p, ch, GAP, 0, True, ledger[LAST_SENT_US])
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
+    for b in range(book_count(p)):
+        # A book that waits for its first snapshot has nothing to lose, and must not keep the hole open for ever.
+        waits = book_word(p, b, state_book.FLAGS) & NO_SNAPSHOT != 0 and book_word(p, b, state_book.PARTS) == 0
+        if exchange_of(p, b) == ch and not waits:
+            change_flags(p, b, GAP, 0, True, ledger[LAST_SENT_US], 0, now)
     put_status(p, RANGE_LOST, ch, -1, first, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
     if ledger[GAP_BOOKS] == 0:
         ledger[HEALED_SNAPSHOT] += ledger[HOLES_OPEN]

@@ -74,6 +74,23 @@ TRADE_WINDOW_US = 1_000_000
 
 
 @kernel
+def _settle(p: np.ndarray, code: int, ledger: np.ndarray, b: int) -> None:
+    """Put the messages that a book call settled where they belong in the ledger."""
+    settled = book_word(p, b, state_book.SETTLED)
+    if code == book.REFUSED_NOT_VALID:
+        ledger[REFUSED + NOT_VALID] += settled
+    elif code == book.REFUSED_BAD_BODY:
+        ledger[REFUSED + BAD_BODY] += settled
+    elif code == book.REFUSED_CAPACITY:
+        ledger[REFUSED + CAPACITY] += settled
+    elif code == book.REFUSED_INCOMPLETE:
+        ledger[REFUSED + INCOMPLETE_EVENT] += settled
+    else:
+        ledger[APPLIED] += settled
+        ledger[UPDATES] += book_word(p, b, state_book.LEVELS)
+
+
+@kernel
 def _on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None:
     ledger = ledger_of(p, ch)
     books = books_of(p)
@@ -88,7 +105,6 @@ def _on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None
         books, b, flags, signed_byte_of(word, 1), signed_byte_of(word, 2), byte_of(word, 3), slots, at + 8, bids, asks,
         slots[at + 2], slots[at + 4], slots[at + 5],
     )  # fmt: skip
-    settled = book_word(p, b, state_book.SETTLED)
     ledger[REFUSED + INCOMPLETE_EVENT] += book_word(p, b, state_book.BROKEN)
     ledger[PENDING_PARTS] += book_word(p, b, state_book.PARTS) - pending
     now = 0
@@ -99,17 +115,7 @@ def _on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None
         before = book_word(p, b, state_book.FLAGS)
     if code == book.EVENT_OPEN:
         return
-    if code == book.REFUSED_NOT_VALID:
-        ledger[REFUSED + NOT_VALID] += settled
-    elif code == book.REFUSED_BAD_BODY:
-        ledger[REFUSED + BAD_BODY] += settled
-    elif code == book.REFUSED_CAPACITY:
-        ledger[REFUSED + CAPACITY] += settled
-    elif code == book.REFUSED_INCOMPLETE:
-        ledger[REFUSED + INCOMPLETE_EVENT] += settled
-    else:
-        ledger[APPLIED] += settled
-        ledger[UPDATES] += book_word(p, b, state_book.LEVELS)
+    _settle(p, code, ledger, b)
     recv_ns = slots[at + 6]
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     if code == book.EVENT_DONE:

@@ -98,6 +98,17 @@ def test_a_lost_range_invalidates_until_the_snapshot(feed: Feed, host: Host) -> 
     assert host.ledger()["healed_by"] == {"line": 0, "retransmission": 0, "snapshot": 1, "feed": 0}
 
 
+def test_a_book_without_a_snapshot_keeps_no_hole_open(feed: Feed, host: Host) -> None:
+    """A loss is healed once the books that had something to lose are; one that never had a snapshot does not count."""
+    host.take(feed.instrument(), feed.instrument("ETH-USDT"), feed.snapshot())
+    feed.status(4)
+    host.take(feed.heartbeat())
+    host.wait(51 * MS)
+    assert host.flags() == ["gap"] and host.flags("ETH-USDT") == ["no_snapshot"]
+    host.take(feed.snapshot())
+    assert host.ledger()["healed_by"]["feed"] == 1
+
+
 def test_the_other_line_heals_without_a_snapshot(feed: Feed, host: Host) -> None:
     """A message that comes late but in time is applied before what was held, and trust returns."""
     host.take(feed.instrument(), feed.snapshot())
