@@ -96,6 +96,18 @@ def write(found: Resolved, run: Path) -> None:
     found.originals = originals
 
 
+def state_folder(options: UpOptions) -> Path:
+    """Return the folder of what must survive: of the command line, CROSSBOOK_STATE_DIR, oms.toml, in this order.
+
+    Raises
+    ------
+    ConfigError
+        When oms.toml cannot be read.
+    """
+    named = os.environ.get("CROSSBOOK_STATE_DIR") or _table(options.config / "oms.toml").get("state_dir") or "var"
+    return (options.state_dir or Path(str(named))).absolute()
+
+
 def endpoints_of(folder: Path) -> dict[str, Endpoint]:
     """Return where the services of a configuration folder answer; a missing file means the default port.
 

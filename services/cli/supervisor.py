@@ -15,7 +15,7 @@ from libs.errors import CrossbookError
 from services.cli import ending, redis_server, warm
 from services.cli.arguments import UpOptions
 from services.cli.claims import Claims
-from services.cli.configs import SERVICES, Resolved, resolve, write
+from services.cli.configs import SERVICES, Resolved, resolve, state_folder, write
 from services.cli.report import Document, Run, Statuses, build, failed_checks, write_report
 from services.cli.rundir import RunDirectory, StateDirectory
 from services.cli.stack import ServiceError, Stack, service_command, service_environment
@@ -60,7 +60,7 @@ class Up:
             signal.signal(number, self._on_signal)
         with contextlib.ExitStack() as cleanup:
             cleanup.callback(self.claims.release)
-            state_dir = self._state_dir()
+            state_dir = StateDirectory(state_folder(self.options))
             cleanup.callback(state_dir.release)
             run = RunDirectory()
             cleanup.callback(run.remove)
@@ -87,11 +87,6 @@ class Up:
             self.view.note(text)
         else:
             print(f"crossbook up: {text}", file=sys.stderr, flush=True)
-
-    def _state_dir(self) -> StateDirectory:
-        named = os.environ.get("CROSSBOOK_STATE_DIR")
-        path = self.options.state_dir or (Path(named) if named else Path("var"))
-        return StateDirectory(path.absolute())
 
     def _prepare(self, run: RunDirectory, state_dir: StateDirectory) -> None:
         given = os.environ.get("REDIS_URL")

@@ -66,7 +66,7 @@ class Running:
                 words = (path.parent / "cmdline").read_text().split("\0")
             except OSError:
                 continue
-            if parent == self.process.pid:
+            if parent == self.process.pid and words[0]:  # a dead one has no command line
                 module = words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name.split()[0]
                 found[module] = int(path.parent.name)
         return found

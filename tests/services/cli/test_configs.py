@@ -12,7 +12,7 @@ import pytest
 from libs.errors import ConfigError
 from services.cli.arguments import code_root, up_options
 from services.cli.claims import Claims
-from services.cli.configs import SERVICES, Resolved, endpoints_of, resolve, write
+from services.cli.configs import SERVICES, Resolved, endpoints_of, resolve, state_folder, write
 
 
 @pytest.fixture
@@ -119,6 +119,19 @@ def test_complaints_name_the_users_file(folder: Path, tmp_path: Path) -> None:
     found = _resolve(folder, tmp_path / "run")
     complaint = f"consumer: {tmp_path}/run/consumer.json: depth: expected a known key, found a key that does not exist"
     assert found.in_users_words(complaint).startswith(f"consumer: {folder}/consumer.toml: depth:")
+
+
+def test_state_is_where_the_nearest_word_says(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line wins over the environment, and that over oms.toml."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CROSSBOOK_STATE_DIR", raising=False)
+    oms = folder / "oms.toml"
+    oms.write_text(oms.read_text().replace('state_dir = "var"', 'state_dir = "kept"'))
+    plain = up_options(config=str(folder))
+    assert state_folder(plain) == tmp_path / "kept"
+    monkeypatch.setenv("CROSSBOOK_STATE_DIR", str(tmp_path / "env"))
+    assert state_folder(plain) == tmp_path / "env"
+    assert state_folder(up_options(config=str(folder), state_dir="line")) == tmp_path / "line"
 
 
 def test_status_asks_at_the_configured_ports(folder: Path) -> None:
