@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
 
 import msgspec
-
-Bps = Annotated[Decimal, msgspec.Meta(ge=-100, le=1000)]
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fees of one kind of instrument at a venue; a rebate is negative."""
 
-    taker_bps: Bps
-    maker_bps: Bps
+    taker_bps: Decimal
+    maker_bps: Decimal
 
 
 class VenueFees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

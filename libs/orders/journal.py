@@ -161,10 +161,14 @@ class Journal:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file and wait until it is on the disk."""
-    with path.open("wb") as out:
+    with open(path, "wb", opener=_private) as out:  # noqa: PTH123 - Path.open takes no opener
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Limits, as config/risk.toml has them. Money is in USD."""
+"""Limits, as the [limits] table of config/oms.toml has them. Money is in USD."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import msgspec
 
-Money = Annotated[Decimal, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -39,12 +38,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_signal_age_ms: Count = 500
     max_book_lag_ms: Count = 1000
-    price_collar_bps: Money = Decimal(50)
+    price_collar_bps: Decimal = Decimal(50)
     max_order_lots: Count = 1_000_000_000
-    max_order_notional_usd: Money = Decimal(1_000)
-    max_position_usd: Money = Decimal(10_000)
-    max_gross_usd: Money = Decimal(1_000_000)
+    max_order_notional_usd: Decimal = Decimal(1_000)
+    max_position_usd: Decimal = Decimal(10_000)
+    max_gross_usd: Decimal = Decimal(1_000_000)
     max_open_orders: Count = 500
     max_orders_per_s: Count = 200
-    max_daily_loss_usd: Money = Decimal(100_000)
-    max_drawdown_usd: Money = Decimal(100_000)
+    max_daily_loss_usd: Decimal = Decimal(100_000)
+    max_drawdown_usd: Decimal = Decimal(100_000)

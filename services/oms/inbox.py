@@ -12,7 +12,7 @@ from libs.market.exchanges import EXCHANGES
 from libs.orders.events import Side
 from libs.orders.ids import intent_id
 
-Count = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Signal(msgspec.Struct, frozen=True):
     sent_ts_us: Count
     signal_ts_ns: Count
     action: Side
-    size_fraction: Annotated[Decimal, msgspec.Meta(ge=0, le=1)]
+    size_fraction: Decimal
     model: str
     prediction_bps: str = ""
 
@@ -44,4 +44,6 @@ def parse(fields: Mapping[str, Any]) -> Signal | str:
         return str(error)
     if signal.exchange not in EXCHANGES:
         return f"exchange: expected one of {', '.join(EXCHANGES)}, found {signal.exchange[:40]!r}"
+    if not 0 <= signal.size_fraction <= 1:
+        return f"size_fraction: expected 0 to 1, found {signal.size_fraction}"
     return signal

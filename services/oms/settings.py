@@ -5,30 +5,31 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from libs.config import load
+from libs.errors import ConfigError
 from libs.execution.fees import Fees
 from libs.execution.router import Route
+from libs.orders.decimals import ZERO
 from libs.orders.events import TimeInForce
 from libs.orders.journal import Fsync
 from libs.risk.limits import Limits
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
-Ms = Annotated[Decimal, msgspec.Meta(ge=0, le=60_000)]
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Feed time from here to each venue's book, in ms."""
 
-    binance: Ms = Decimal(5)
-    bybit: Ms = Decimal(5)
-    coinbase: Ms = Decimal(5)
-    okx: Ms = Decimal(5)
-    deribit: Ms = Decimal(5)
+    binance: Decimal = Decimal(5)
+    bybit: Decimal = Decimal(5)
+    coinbase: Decimal = Decimal(5)
+    okx: Decimal = Decimal(5)
+    deribit: Decimal = Decimal(5)
 
     def microseconds(self) -> dict[str, int]:
         """Return them by exchange in µs."""
@@ -48,8 +49,8 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Feed time that a ``gtd`` order stays.
     """
 
-    capital_usd: Annotated[Decimal, msgspec.Meta(gt=0)] = Decimal(1000)
-    limit_offset_bps: Annotated[Decimal, msgspec.Meta(ge=0, le=1000)] = Decimal(2)
+    capital_usd: Decimal = Decimal(1000)
+    limit_offset_bps: Decimal = Decimal(2)
     time_in_force: TimeInForce = "ioc"
     expire_after_ms: Positive = 5_000
     route: Route = "own"
@@ -87,4 +88,26 @@ def read(path: Path) -> Settings:
     """
     names = {"redis_url": "REDIS_URL", "http_host": "HTTP_HOST", "state_dir": "CROSSBOOK_STATE_DIR"}
     changes = {key: value for key, name in names.items() if (value := os.environ.get(name))}
-    return msgspec.structs.replace(load(path, Settings), **changes)
+    settings = load(path, Settings)
+    _check(settings, str(path))
+    return msgspec.structs.replace(settings, **changes)
+
+
+RANGES = {
+    "limits": (Decimal("1e-9"), Decimal("1e18"), "a number above 0"),
+    "latency_ms": (ZERO, Decimal(60_000), "0 to 60000"),
+    "fees": (Decimal(-100), Decimal(1000), "-100 to 1000"),
+    "orders.capital_usd": (Decimal("1e-9"), Decimal("1e18"), "a number above 0"),
+    "orders.limit_offset_bps": (ZERO, Decimal(1000), "0 to 1000"),
+}
+"""Of decimals, for which the type checker of the file has no ranges, by the beginning of their key."""
+
+
+def _check(value: Any, file: str, key: str = "") -> None:
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _check(getattr(value, name), file, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, Decimal):
+        low, high, expected = next(limits for start, limits in RANGES.items() if key.startswith(start))
+        if not (value.is_finite() and low <= value <= high):
+            raise ConfigError(file, key, expected, str(value))
