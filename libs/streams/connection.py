@@ -7,6 +7,9 @@ import time
 
 import redis
 
+from libs.config import shown
+from libs.errors import ConfigError
+
 CONNECT_TIMEOUT_S = 0.25
 TIMEOUT_S = 1.0
 FIRST_WAIT_S = 0.05
@@ -14,6 +17,23 @@ LONGEST_WAIT_S = 2.0
 
 TROUBLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 """The connection is gone; a reply that is an error is redis.ResponseError."""
+
+
+def check_url(file: str, key: str, url: str) -> str:
+    """Return an address of Redis that can be used.
+
+    Raises
+    ------
+    ConfigError
+        Naming its scheme alone: an address may hold a password.
+    """
+    try:
+        redis.Redis.from_url(url).close()
+    except ValueError:
+        scheme, colon, rest = url.partition(":")
+        found = shown(f"{scheme}{colon}…" if "@" in rest else url)
+        raise ConfigError(file, key, "redis://HOST:PORT/DB, rediss://… or unix://PATH", found) from None
+    return url
 
 
 class Connection:

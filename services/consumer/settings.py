@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from libs.config import load
 from libs.market.config import ConsumerConfig, load_consumer_config
+from libs.streams.connection import check_url
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -33,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 9291
     redis_url: str = "redis://127.0.0.1:6379/0"
     stream_prefix: str = ""
-    log_format: str = "auto"
+    log_format: Literal["auto", "json", "console"] = "auto"
     feature_interval_ms: Natural = 0
     book_interval_ms: Natural = 20
     publish_batch: Positive = 512
@@ -54,6 +55,7 @@ def read(path: Path) -> tuple[Settings, ConsumerConfig]:
         changes["redis_url"] = url
     if host := os.environ.get("HTTP_HOST"):
         changes["http_host"] = host
+    check_url("environment: REDIS_URL" if url else str(path), "redis_url", url or settings.redis_url)
     settings = msgspec.structs.replace(settings, **changes)
     named = os.environ.get("CONSUMER_CONFIG")
     symbols = Path(named) if named else path.parent / settings.symbols_file
