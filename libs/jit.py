@@ -1,9 +1,10 @@
 """The one door to numba.
 
-Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. numba's own cache
-does not notice an edit in *another* module (a changed layout constant silently keeps its old value), so the cache directory
-of each kernel is keyed by a digest of its module's source and of every ``libs`` or ``services`` module that it imports,
-directly or not; the CPU is part of the key too. A directory that cannot be written falls back to a private temporary one.
+Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. numba's own
+cache does not notice an edit in *another* module (a changed layout constant silently keeps its old value), so the cache
+directory of each kernel is keyed by a digest of its module's source and of every ``libs`` or ``services`` module that
+it imports, directly or not; the CPU is part of the key too. A directory that cannot be written falls back to a private
+temporary one.
 
 Environment
 -----------
@@ -16,18 +17,19 @@ NUMBA_CPU_NAME
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba import config as _config
 from numba import carray, types
+from numba import config as _config
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic as _intrinsic
@@ -84,7 +86,7 @@ def _file_of(module: str) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path) -> frozenset[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -96,7 +98,7 @@ def _imports(path: Path) -> frozenset[str]:
     return frozenset(name for name in found if name.split(".")[0] in PACKAGES)
 
 
-@lru_cache(maxsize=None)
+@cache
 def source_digest(module: str) -> str:
     """Return a digest of a module's source and of all project modules that it imports.
 
@@ -143,14 +145,33 @@ def kernel(function: F | None = None, *, inline: bool = False) -> Any:
     if cached:
         _config.CACHE_DIR = str(cache_root() / source_digest(name))
     options = {"forceinline": True} if inline else {}
-    compiled = numba.njit(nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options)(
-        function
-    )
+    compiled = numba.njit(
+        nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options
+    )(function)
+    if cached:
+        _save_under_lock(compiled)
     return _without_literals(compiled)
 
 
+def _save_under_lock(compiled: Any) -> None:
+    """Let one process at a time write a kernel's cache.
+
+    numba reads the index of a kernel's types, adds to it and writes it back: two processes that compile the same kernel
+    for different types at the same time would leave one's code under the other's types.
+    """
+    cache_file = compiled._cache._cache_file
+    save = cache_file.save
+
+    def save_alone(key: Any, data: Any) -> None:
+        with (cache_root() / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            save(key, data)
+
+    cache_file.save = save_alone
+
+
 def _without_literals(compiled: Any) -> Any:
-    """Keep numba from compiling a kernel once more for each constant that a caller passes: a third of the time to compile."""
+    """Keep numba from compiling a kernel once more for each constant that a caller passes: a third of all its time."""
     template = compiled.get_call_template
 
     def of_plain_types(arguments: Any, keywords: Any) -> Any:

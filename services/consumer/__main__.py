@@ -19,13 +19,19 @@ def main(argv: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="crossbook consumer", description="Rebuild books from HFTP multicast.")
     parser.add_argument("--config", type=Path, default=Path("config/consumer.toml"), help="settings file")
-    parser.add_argument("--warm", action="store_true", help="compile every kernel, then exit")
+    parser.add_argument(
+        "--warm",
+        nargs="?",
+        const="all",
+        choices=("all", "receive", "books"),
+        help="compile every kernel, or those of one thread, then exit",
+    )
     arguments = parser.parse_args(argv)
     try:
         from services.consumer import app, settings
 
         if arguments.warm:
-            app.warm()
+            app.warm(arguments.warm)
             return 0
         return app.run(*settings.read(arguments.config))
     except CrossbookError as error:
