@@ -38,13 +38,13 @@ class Working:
         Parameters
         ----------
         worth : Decimal, optional
-            Of the whole order, in USD; needed the first time.
+            Of the whole order, in USD; 0 until it is given once.
         """
         name = order.client_order_id
         entries = self._by_symbol.setdefault(order.symbol, {})
-        entry = entries.get(name)
-        if entry is None:
-            entry = entries[name] = _Entry(order, worth or ZERO)
+        entry = entries.setdefault(name, _Entry(order, ZERO))
+        if worth is not None:
+            entry.worth = worth
         self.total -= self._left.pop(name, ZERO)
         if order.state in TERMINAL:
             del entries[name]

@@ -44,6 +44,6 @@ def parse(fields: Mapping[str, Any]) -> Signal | str:
         return str(error)
     if signal.exchange not in EXCHANGES:
         return f"exchange: expected one of {', '.join(EXCHANGES)}, found {signal.exchange[:40]!r}"
-    if not 0 <= signal.size_fraction <= 1:
+    if not signal.size_fraction.is_finite() or not 0 <= signal.size_fraction <= 1:
         return f"size_fraction: expected 0 to 1, found {signal.size_fraction}"
     return signal
