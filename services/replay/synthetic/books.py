@@ -17,6 +17,7 @@ from services.replay.synthetic.state import (
     LEVELS,
     MEAN_LOTS,
     RING,
+    SPREAD,
     STEP_TICKS,
     TICK_MANTISSA,
     Market,
@@ -24,6 +25,8 @@ from services.replay.synthetic.state import (
 
 BID, ASK = 0, 1
 _MAX_MOVE = 40
+_CONTENT = 0.55
+"""Grid steps that the middle may be off what the exchange believes: half a step is what whole steps leave."""
 
 
 @kernel(inline=True)
@@ -32,6 +35,12 @@ def ticks(m: Market, b: int, step: int) -> int:
     span = m.words[b, STEP_TICKS]
     mixed = (step * 0x9E3779B1 + b * 0x85EBCA6B) & 0xFFFFFFFF
     return (step * span + ((mixed ^ (mixed >> 15)) % span)) * m.words[b, TICK_MANTISSA]
+
+
+@kernel(inline=True)
+def best_bid(price: float) -> int:
+    """Return the best bid's grid step when the exchange believes in a price (in steps)."""
+    return math.floor(price - 0.5 * (SPREAD - 1))
 
 
 @kernel
@@ -77,11 +86,11 @@ def move_side(m: Market, b: int, side: int, to: int, pressure: float, out: np.nd
 def follow(m: Market, b: int, pressure: float, counts: np.ndarray, out: np.ndarray) -> None:
     """Move the best prices towards what the exchange believes, the retreating side first."""
     middle = 0.5 * (m.words[b, BEST + BID] + m.words[b, BEST + ASK])
-    if abs(m.reals[b, BELIEVED] - middle) <= 0.75:
+    if abs(m.reals[b, BELIEVED] - middle) <= _CONTENT:
         return
     aim = min(max(m.reals[b, BELIEVED], middle - _MAX_MOVE), middle + _MAX_MOVE)
-    bid = math.floor(aim)
-    ask = bid + 1 + int(uniform(m.rng) < 0.2)
+    bid = best_bid(aim)
+    ask = bid + SPREAD + int(uniform(m.rng) < 0.2)
     first = ASK if aim > middle else BID
     for side in (first, 1 - first):
         counts[side] = move_side(m, b, side, bid if side == BID else ask, pressure, out, counts[side])

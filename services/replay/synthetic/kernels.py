@@ -29,7 +29,7 @@ from services.replay.chunk import (
     Chunk,
 )
 from services.replay.rng import below, exponential, normal, uniform
-from services.replay.synthetic.books import ASK, BID, draw_size, follow, move_side, set_level, ticks, touch_up
+from services.replay.synthetic.books import ASK, BID, best_bid, draw_size, follow, move_side, set_level, ticks, touch_up
 from services.replay.synthetic.state import (
     BELIEVED,
     BEST,
@@ -50,6 +50,7 @@ from services.replay.synthetic.state import (
     SIZE_EXPONENT,
     SNAPSHOTS,
     SOURCE_TIME,
+    SPREAD,
     START_STEP,
     VENUES,
     Market,
@@ -245,9 +246,9 @@ def snapshots(m: Market, c: Chunk, scratch: np.ndarray, pace: float, rate: float
         b = m.counters[SNAPSHOTS]
         m.counters[SNAPSHOTS] += 1
         counts = np.zeros(2, np.int64)
-        bid = math.floor(m.reals[b, BELIEVED])
+        bid = best_bid(m.reals[b, BELIEVED])
         for side in range(2):
-            best = bid + side
+            best = bid + SPREAD * side
             m.words[b, BEST + side] = best
             for depth in range(m.words[b, LEVELS]):
                 step = best + depth if side == ASK else best - depth

@@ -21,7 +21,9 @@ RING = 256
 MAX_LEVELS = 100
 MIN_LEVELS = 20
 VENUES = 5
-LAGS = (1.0, 0.75, 0.6, 0.5, 0.35)
+SPREAD = 2
+"""Grid steps between best bid and ask when quotes are set; with 1, whole steps alone cross four symbols in ten."""
+LAGS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Share of the way to the hidden price that an exchange goes at each event."""
 DELAYS_US = (3_000, 9_000, 21_000, 6_000, 14_000)
 """From the exchange's clock to the feeder."""
@@ -98,9 +100,10 @@ def new_market(symbols: int, venues: int, seed: int, rate: float, listing: Listi
     weights /= weights.sum()
     venue_weights = np.array(VENUE_WEIGHTS[:venues]) / sum(VENUE_WEIGHTS[:venues])
     spacing = rng.uniform(0.4e-4, 1.2e-4, symbols)
-    # At most a third of a grid step a book event on average, so that a move costs few level changes.
+    # At most a quarter of a grid step a book event on average: a move costs few level changes, and exchanges that were
+    # heard at different times seldom cross each other.
     seconds = 1.0 / (rate * weights)
-    sigma = np.minimum(rng.uniform(0.6e-4, 1.6e-4, symbols), 0.33 * spacing / np.sqrt(seconds * venues))
+    sigma = np.minimum(rng.uniform(0.6e-4, 1.6e-4, symbols), 0.22 * spacing / np.sqrt(seconds * venues))
     m = Market(
         symbols=np.zeros((symbols, 4)),
         cdfs=np.concatenate([weights.cumsum(), venue_weights.cumsum()]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.replay.chunk import ASKS, AT, BIDS, BOOK, FEED_US, FLAGS, ID, KIND, PRICE, SRC, TRADE
+from services.replay.chunk import ASKS, AT, BIDS, BOOK, FEED_US, FLAGS, ID, KIND, PRICE, PRICE_EXP, SRC, TRADE
 from services.replay.listing import EXCHANGE, TICK, TICK_EXP, symbol_of
 from services.replay.synthetic.source import SyntheticSource
 from services.replay.synthetic.state import LOG_PRICE, PRESSURE
@@ -73,6 +73,28 @@ def test_trades_hit_the_touch_from_both_sides() -> None:
             assert max(book[0]) < min(book[1])
             assert 10 <= len(book[0]) <= 120
     assert min(sides) > 100
+
+
+def test_exchanges_cross_each_other_seldom() -> None:
+    """At a moment few symbols have a bid on one exchange above an offer on another, yet some have."""
+    symbols, venues = 20, 5
+    books: list[tuple[dict[int, int], dict[int, int]]] = [({}, {}) for _ in range(symbols * venues)]
+    tops = np.zeros((symbols * venues, 2))
+    crossed = []
+    for events, levels in play(SyntheticSource(symbols, venues, 1, 2000.0, 4.0), 24_000):
+        changes = events[events[:, KIND] == BOOK]
+        for e in changes:
+            for k in range(int(e[BIDS] + e[ASKS])):
+                price, size = levels[e[AT] + 2 * k : e[AT] + 2 * k + 2].tolist()
+                side = books[e[ID]][0 if k < e[BIDS] else 1]
+                side.update({price: size}) if size else side.pop(price, None)
+            bids, asks = books[e[ID]]
+            tops[e[ID]] = max(bids) * 10.0 ** e[PRICE_EXP], min(asks) * 10.0 ** e[PRICE_EXP]
+        if not changes[:, FLAGS].any():
+            by_symbol = tops.reshape(symbols, venues, 2)
+            crossed.append((by_symbol[:, :, 0].max(1) > by_symbol[:, :, 1].min(1)).mean())
+    assert len(crossed) > 30
+    assert 0 < np.mean(crossed) < 0.03
 
 
 def test_every_book_has_its_exchanges_own_tick() -> None:
