@@ -18,12 +18,11 @@ from services.cli.claims import Claims
 from services.cli.configs import SERVICES, Resolved, resolve, state_folder, write
 from services.cli.report import Document, Run, Statuses, build, failed_checks, write_report
 from services.cli.rundir import RunDirectory, StateDirectory
-from services.cli.stack import ServiceError, Stack, service_command, service_environment
+from services.cli.stack import ServiceError, Stack, service_environment
 from services.cli.version import version
 from services.cli.view import Snapshot, View, new_view, print_report
 
 READY_TIMEOUT_S = 120.0
-WARM_TIMEOUT_S = 300.0
 FLOW_TIMEOUT_S = 10.0
 TICK_S = 0.05
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -120,7 +119,8 @@ class Up:
             )
             redis_server.wait_until_up(child, self.redis_socket)
         if not warm.is_warm():
-            self._compile()
+            self.say("compiling kernels (first run)")
+            warm.compile_all(self.say, self._idle)
         for name in SERVICES:
             # The replay is ready beside the others, paused: nothing is sent before the consumer has joined.
             self.stack.start_service(name, self.resolved.files[name])
@@ -141,25 +141,6 @@ class Up:
         self.flowing_since = time.monotonic()
         self.about.ready_s = self.flowing_since - self.began
         self.view = new_view(f"ready after {self.about.ready_s:.1f} s")
-
-    def _compile(self) -> None:
-        self.say("compiling kernels (first run)")
-        for name in warm.ORDER:
-            began = time.monotonic()
-            child = self.stack.start(f"{name} --warm", service_command(name, "--warm"))
-            while (status := child.ended()) is None:
-                self._idle()
-                if time.monotonic() - began > WARM_TIMEOUT_S:
-                    raise ServiceError(f"{name}: compiling took longer than {WARM_TIMEOUT_S:.0f} s", 1)
-                child.drain()
-                time.sleep(TICK_S)
-            said = "\n".join(child.tail)
-            self.stack.stop(f"{name} --warm")
-            self.stack.ended.pop(f"{name} --warm")
-            if status:
-                raise ServiceError(f"{name}: kernels did not compile (exit status {status})\n{said}", 1)
-            self.say(f"{name} compiled in {time.monotonic() - began:.1f} s")
-        warm.mark_warm()
 
     def _idle(self) -> None:
         if self.stop_signal:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from services.cli.arguments import code_root
-from services.cli.stack import service_command, service_environment
+from services.cli.children import Child, stop_all
+from services.cli.stack import ServiceError, service_command, service_environment
 
 KEPT_S = 30 * 86_400
-ORDER = ("consumer", "replay", "signals", "oms")
+TIMEOUT_S = 900.0
+POLL_S = 0.05
+# Two processes share the work, which is about as much for each; a process that follows another finds its kernels.
+QUEUES = (
+    (("consumer", "books"), ("consumer", "all")),
+    (("consumer", "receive"), ("replay", ""), ("signals", ""), ("oms", "")),
+)
 
 
 def cache_folder() -> Path:
@@ -31,9 +38,11 @@ def stamp() -> Path:
     if cpu.is_file():
         kept = ("model name", "flags", "Features")
         total.update("".join(sorted({line for line in cpu.read_text().splitlines() if line.startswith(kept)})).encode())
-    for path in sorted(path for folder in ("libs", "services") for path in (code_root() / folder).rglob("*.py")):
-        total.update(str(path.relative_to(code_root())).encode())
-        total.update(path.read_bytes())
+    root = code_root()
+    for path in sorted(path for folder in ("libs", "services") for path in (root / folder).rglob("*.py")):
+        if path.parent != Path(__file__).parent:
+            total.update(str(path.relative_to(root)).encode())
+            total.update(path.read_bytes())
     return cache_folder() / f"warm-{total.hexdigest()[:16]}"
 
 
@@ -56,23 +65,55 @@ def mark_warm() -> None:
         return
 
 
-def run() -> int:
-    """Compile the kernels of every service, one service after another.
+def compile_all(say: Callable[[str], None], idle: Callable[[], None]) -> None:
+    """Compile the kernels of every service, two processes at a time.
 
-    numba's cache files are not safe against two processes that compile the same kernel for different types at the same
-    time, and the services share kernels.
+    Parameters
+    ----------
+    say : callable
+        Told when a service is done.
+    idle : callable
+        Called while waiting; may raise to give up.
 
-    Returns
-    -------
-    int
-        0, or the exit status of the service that failed.
+    Raises
+    ------
+    ServiceError
+        When a service could not compile, or took too long.
     """
-    for name in ORDER:
-        began = time.monotonic()
-        done = subprocess.run(service_command(name, "--warm"), env=service_environment(), check=False)
-        if done.returncode:
-            print(f"crossbook warm: {name} ended with exit status {done.returncode}", file=sys.stderr)
-            return done.returncode if done.returncode > 0 else 1
-        print(f"{name}: kernels ready after {time.monotonic() - began:.1f} s")
+    began = time.monotonic()
+    queues = [list(queue) for queue in QUEUES]
+    running: dict[int, Child] = {}
+    try:
+        while any(queues) or running:
+            for lane, queue in enumerate(queues):
+                if lane not in running and queue:
+                    running[lane] = _start(*queue.pop(0))
+            for lane, child in list(running.items()):
+                child.drain()
+                if (status := child.ended()) is None:
+                    continue
+                del running[lane]
+                child.close()
+                if status:
+                    said = "\n".join(child.tail)
+                    raise ServiceError(f"{child.name}: kernels did not compile (exit status {status})\n{said}", 1)
+                say(f"{child.name} compiled, {time.monotonic() - began:.1f} s")
+            if time.monotonic() - began > TIMEOUT_S:
+                names = ", ".join(child.name for child in running.values())
+                raise ServiceError(f"{names}: compiling took longer than {TIMEOUT_S:.0f} s", 1)
+            idle()
+            time.sleep(POLL_S)
+    finally:
+        stop_all(list(running.values()), 1.0, lambda: False)
     mark_warm()
+
+
+def _start(service: str, part: str) -> Child:
+    command = service_command(service, "--warm", *([part] if part else []))
+    return Child(f"{service} {part}".strip(), command, service_environment())
+
+
+def run() -> int:
+    """Compile everything and say how long it took; return the exit status."""
+    compile_all(print, lambda: None)
     return 0
