@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from libs.wire import encoders as e
 from libs.wire import kernels as k
 from libs.wire.layout import TYPE_BOOK, TYPE_HEARTBEAT, TYPE_INSTRUMENT, TYPE_STATUS, TYPE_TRADE
 
@@ -120,7 +121,7 @@ def encode(message: Message) -> bytes:
     if length > 64:
         raise ValueError(f"symbol: expected at most 64 bytes, found {length}")
     kind = _KINDS[type(message)]
-    body = k.put_header(out, 0, message.sequence, message.timestamp_us, message.exchange_id, kind, name, 0, length)
+    body = e.put_header(out, 0, message.sequence, message.timestamp_us, message.exchange_id, kind, name, 0, length)
     end = _put_body(out, body, message)
     if end < 0:
         raise ValueError(f"message: expected at most {MAX_MESSAGE} bytes")
@@ -130,21 +131,21 @@ def encode(message: Message) -> bytes:
 def _put_body(out: np.ndarray, body: int, message: Message) -> int:
     if isinstance(message, OrderBook):
         levels = np.array([*message.bids, *message.asks, (0, 0)], np.int64).reshape(-1)
-        return int(k.put_book(
+        return int(e.put_book(
             out, body, message.flags, message.price_exponent, message.size_exponent, message.cut,
             len(message.bids), len(message.asks), message.exchange_timestamp_us, message.feed_timestamp_us, levels, 0,
         ))  # fmt: skip
     if isinstance(message, Trade):
-        return int(k.put_trade(
+        return int(e.put_trade(
             out, body, message.flags, message.price_exponent, message.size_exponent, _signed(message.trade_id),
             message.exchange_timestamp_us, message.feed_timestamp_us, message.price, message.size,
         ))  # fmt: skip
     if isinstance(message, Heartbeat):
-        return int(k.put_heartbeat(out, body, message.session, message.next_sequence, message.feed_timestamp_us))
+        return int(e.put_heartbeat(out, body, message.session, message.next_sequence, message.feed_timestamp_us))
     if isinstance(message, Status):
         text = np.frombuffer(message.text.encode() or b"\0", np.uint8).copy()
-        return int(k.put_status(out, body, message.code, text, len(message.text.encode())))
-    return int(k.put_instrument(
+        return int(e.put_status(out, body, message.code, text, len(message.text.encode())))
+    return int(e.put_instrument(
         out, body, message.flags, message.tick, message.tick_exponent, message.lot, message.lot_exponent,
         message.multiplier, message.multiplier_exponent,
     ))  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from libs.market.exchanges import EXCHANGES, exchange_id
@@ -90,15 +90,21 @@ def from_text(data: bytes) -> Message:
         raise ValueError(f"not JSON: {error}") from None
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, found {type(row).__name__}")
-    readers = {"book": _book, "trade": _trade, "heartbeat": _heartbeat, "status": _status, "instrument": _instrument}
+    readers: dict[str, Callable[[dict[str, Any]], Message]] = {
+        "book": _book,
+        "trade": _trade,
+        "heartbeat": _heartbeat,
+        "status": _status,
+        "instrument": _instrument,
+    }
     kind = row.get("type")
-    if kind not in readers:
+    if not isinstance(kind, str) or kind not in readers:
         raise ValueError(f"type: expected one of {', '.join(readers)}, found {kind!r}")
     try:
         return readers[kind](row)
     except KeyError as error:
         raise ValueError(f"{kind}: {error.args[0]} is missing or not known") from None
-    except (TypeError, OverflowError) as error:
+    except (TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{kind}: {error}") from None
 
 
@@ -110,10 +116,7 @@ def text_to_binary(data: bytes) -> bytes:
     ValueError
         When it is no message, or has no binary form.
     """
-    try:
-        return encode(from_text(data))
-    except OverflowError as error:
-        raise ValueError(str(error)) from None
+    return encode(from_text(data))
 
 
 def _head(row: dict[str, Any]) -> tuple[int, int, int]:
@@ -123,13 +126,19 @@ def _head(row: dict[str, Any]) -> tuple[int, int, int]:
     return _int(row["seq"]), _int(row["ts_us"]), exchange_id(name)
 
 
-def _int(value: Any) -> int:
+def _int(value: Any, low: int = -(1 << 63), high: int = (1 << 63) - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f"expected an integer, found {value!r}")
     number = int(value)
-    if not -(1 << 63) <= number < 1 << 64:
-        raise ValueError(f"expected a 64-bit integer, found {number}")
+    if not low <= number <= high:
+        raise ValueError(f"expected an integer from {low} to {high}, found {number}")
     return number
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text, found {value!r}")
+    return value
 
 
 def _bits(table: dict[str, int], names: Any) -> int:
@@ -158,7 +167,7 @@ def _book(row: dict[str, Any]) -> OrderBook:
     pairs = tuple(zip(prices, sizes, strict=True))
     n = len(sides[0])
     return OrderBook(
-        *_head(row), row["symbol"], _bits(_FLAGS, row["flags"]), price_exponent, size_exponent,
+        *_head(row), _str(row["symbol"]), _bits(_FLAGS, row["flags"]), price_exponent, size_exponent,
         _bits(_CUTS, row.get("cut", [])), _int(row["exchange_ts_us"]), _int(row["feed_ts_us"]), pairs[:n], pairs[n:],
     )  # fmt: skip
 
@@ -167,8 +176,8 @@ def _trade(row: dict[str, Any]) -> Trade:
     (price,), price_exponent = _common([parse_decimal(row["price"])])
     (size,), size_exponent = _common([parse_decimal(row["size"])])
     return Trade(
-        *_head(row), row["symbol"], _SIDES[row["side"]], price_exponent, size_exponent, _int(row["trade_id"]),
-        _int(row["exchange_ts_us"]), _int(row["feed_ts_us"]), price, size,
+        *_head(row), _str(row["symbol"]), _SIDES[row["side"]], price_exponent, size_exponent,
+        _int(row["trade_id"], 0, (1 << 64) - 1), _int(row["exchange_ts_us"]), _int(row["feed_ts_us"]), price, size,
     )  # fmt: skip
 
 
@@ -178,7 +187,8 @@ def _heartbeat(row: dict[str, Any]) -> Heartbeat:
 
 
 def _status(row: dict[str, Any]) -> Status:
-    return Status(*_head(row), row.get("symbol", ""), _int(row["code"]), row.get("text", ""))
+    symbol, text = _str(row.get("symbol", "")), _str(row.get("text", ""))
+    return Status(*_head(row), symbol, _int(row["code"], 0, 255), text)
 
 
 def _instrument(row: dict[str, Any]) -> Instrument:
@@ -186,6 +196,6 @@ def _instrument(row: dict[str, Any]) -> Instrument:
     (lot,), lot_exponent = _common([parse_decimal(row["lot"])])
     (multiplier,), multiplier_exponent = _common([parse_decimal(row["multiplier"])])
     return Instrument(
-        *_head(row), row["symbol"], _bits(_INSTRUMENT_FLAGS, row["flags"]), tick_exponent, lot_exponent,
+        *_head(row), _str(row["symbol"]), _bits(_INSTRUMENT_FLAGS, row["flags"]), tick_exponent, lot_exponent,
         multiplier_exponent, tick, lot, multiplier,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import load_acquire, store_i64, store_release
 from libs.telemetry.hdr_kernels import record
-from libs.wire.kernels import put_header, put_heartbeat, put_status
+from libs.wire.encoders import put_header, put_heartbeat, put_status
 from libs.wire.layout import TYPE_HEARTBEAT, TYPE_STATUS, TYPE_TRADE
 from services.replay.outbox import (
     AT,
