@@ -1,9 +1,9 @@
 """Layouts of the packed records on Redis Streams.
 
-Every packed stream entry has the fields ``v`` (schema version), ``run`` (the consumer's start, ns since the epoch), ``n``
-(number of records) and ``d`` (the records, back to back). Times named ``_us`` and ``_ns`` are since the Unix epoch.
-``sent_ts_us`` is the scheduled send time of the newest event in the record, ``oldest_sent_ts_us`` of the oldest one that was
-conflated into it. ``book_id`` and ``symbol_id`` are dense and hold for one ``run``.
+Every packed stream entry has the fields ``v`` (schema version), ``run`` (the consumer's start, ns since the epoch),
+``n`` (number of records) and ``d`` (the records, back to back). Times named ``_us`` and ``_ns`` are since the Unix
+epoch. ``sent_ts_us`` is the scheduled send time of the newest event in the record, ``oldest_sent_ts_us`` of the
+oldest one that was conflated into it. ``book_id`` and ``symbol_id`` are dense and hold for one ``run``.
 """
 
 from __future__ import annotations
@@ -40,14 +40,16 @@ _KEY = [
 ]
 
 FEATURES = np.dtype(
-    _KEY
-    + [("best_bid", "<f8"), ("best_ask", "<f8"), ("bid_size", "<f8"), ("ask_size", "<f8")]
-    + [(name, "<f8") for name in COLUMNS]
+    [
+        *_KEY,
+        *((name, "<f8") for name in ("best_bid", "best_ask", "bid_size", "ask_size")),
+        *((name, "<f8") for name in COLUMNS),
+    ]
 )
 
 BOOK = np.dtype(
-    _KEY
-    + [
+    [
+        *_KEY,
         ("bid_count", "<u2"),  # levels present below, at most TOP_LEVELS
         ("ask_count", "<u2"),
         ("reserved3", "<u4"),

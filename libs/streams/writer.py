@@ -125,19 +125,21 @@ class PackedWriter:
                 if self._connection.up():
                     self._broken = set(SCHEMAS)
                     waiting.insert(0, self._break_record())
-            self._execute([*waiting, *entries])
-        except TROUBLE as error:
-            self._connection.down(error)
-        except redis.ResponseError as error:
-            self._connection.down(error)
-        else:
-            self._backlog.clear()
-            self._lost_since = 0
+            refused, error = self._execute([*waiting, *entries])
+        except (*TROUBLE, redis.ResponseError) as trouble:
+            self._connection.down(trouble)
+            self._keep(entries)
+            return False
+        self._backlog.clear()
+        self._lost_since = 0
+        if error is None:
             return True
-        self._keep(entries)
+        self._connection.down(error)
+        self._keep(refused)
         return False
 
-    def _execute(self, entries: Sequence[Entry]) -> None:
+    def _execute(self, entries: Sequence[Entry]) -> tuple[list[Entry], Exception | None]:
+        """Write entries; return those that Redis refused, which alone may be written again, and why the first was."""
         pipe = self._connection.client.pipeline(transaction=False)
         for stream, n, data in entries:
             fields: dict[str, int | bytes] = {"v": SCHEMAS[stream].version, "run": self._run, "n": n, "d": data}
@@ -146,15 +148,17 @@ class PackedWriter:
             length = self._maxlen.get(stream, DEFAULT_MAXLEN)
             pipe.xadd(f"{self._prefix}{stream}", fields, maxlen=length, approximate=True)  # type: ignore[arg-type]
         answers = pipe.execute(raise_on_error=False)
-        trouble = None
-        for (stream, n, _), answer in zip(entries, answers, strict=True):
+        refused: list[Entry] = []
+        error: Exception | None = None
+        for entry, answer in zip(entries, answers, strict=True):
+            stream, n, _ = entry
             if isinstance(answer, Exception):
-                trouble = answer
+                refused.append(entry)
+                error = error or answer
                 continue
             self._broken.discard(stream)
             self.published_by_stream[stream] = self.published_by_stream.get(stream, 0) + n
-        if trouble is not None:
-            raise trouble
+        return refused, error
 
     def _break_record(self) -> Entry:
         record = np.zeros(1, STATUS)
@@ -256,12 +260,14 @@ class RecordWriter:
         for stream, fields in batch:
             length = self._maxlen.get(stream, DEFAULT_MAXLEN)
             pipe.xadd(f"{self._prefix}{stream}", dict(fields), maxlen=length, approximate=True)  # type: ignore[arg-type]
-        # What was written before an error must not be written again: a record goes out of the backlog with its answer.
-        for answer in pipe.execute(raise_on_error=False):
+        answers = pipe.execute(raise_on_error=False)
+        # What was written beside an error must not be written again: only what Redis refused stays.
+        refused = [record for record, answer in zip(batch, answers, strict=True) if isinstance(answer, Exception)]
+        self._backlog = deque(refused)
+        self.published += len(batch) - len(refused)
+        for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
-            self._backlog.popleft()
-            self.published += 1
 
     def close(self) -> None:
         """Close the connection; what still waits is counted as dropped."""
