@@ -1,7 +1,7 @@
 """Every metric that a service may export: name, kind, unit, labels, help, who exports it.
 
-Exporters refuse a metric that is not here, and dashboards and rules are tested against it. Base units; no symbol is ever a label
-of a histogram. ``md_e2e_latency_seconds`` runs from the *scheduled* send to the end of the path named.
+Exporters refuse a metric that is not here, and dashboards and rules are tested against it. Base units; no symbol is
+ever a label of a histogram. ``md_e2e_latency_seconds`` runs from the *scheduled* send to the end of the path named.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from libs.telemetry.segment import Segment, Series
 
 STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 LADDER = tuple(
-    [float(f"{step}e{decade}") for decade in range(-6, 0) for step in STEPS if step * 10**decade <= 0.7]
+    [float(f"{step}e{decade}") for decade in range(-6, 0) for step in STEPS if step * 10**decade < 0.8]
     + [1.0, 2.0, 5.0]
 )
 """Edges in seconds, 1-1.5-2-3-5-7 a decade: within 1.3 % at the median and 6 % at p99 on average."""

@@ -1,7 +1,7 @@
 """The second process of a service: HTTP from shared memory, so that no scrape or query ever holds the first.
 
-It serves /livez, /readyz, /metrics and /status, routes that a service adds (they read shared arrays), and hands every other
-request to the service's own control routes over a unix socket. It ends with its parent.
+It serves /livez, /readyz, /metrics and /status, routes that a service adds (they read shared arrays), and hands every
+other request to the service's own control routes over a unix socket. It ends with its parent.
 """
 
 from __future__ import annotations

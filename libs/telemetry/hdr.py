@@ -1,8 +1,9 @@
 """HDR rows: latency histograms in one row of int64, exact to 3.2 % at any scale.
 
-32 sub-buckets an octave: values below 64 have a bucket each, a value v above falls into bucket ``32·k + (v >> k)`` with k such
-that ``32 ≤ v >> k < 64``. Four more words hold sum, min, max and the count of negative values (clocks that step: counted,
-never clamped in silence). One writer a row; a reader may be one event out of step. (Gil Tene's HdrHistogram, simplified.)
+32 sub-buckets an octave: values below 64 have a bucket each, a value v above falls into bucket ``32·k + (v >> k)``
+with k such that ``32 ≤ v >> k < 64``. Four more words hold sum, min, max and the count of negative values (clocks
+that step: counted, never clamped in silence). One writer a row; a reader may be one event out of step. (Gil Tene's
+HdrHistogram, simplified.)
 """
 
 from __future__ import annotations

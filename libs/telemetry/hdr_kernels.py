@@ -35,7 +35,7 @@ def record(rows: np.ndarray, r: int, value_ns: int) -> None:
         rows[r, NEGATIVES] += 1
         return
     at = bucket_of(min(value_ns, LARGEST))
-    if rows[r, SUM] == 0 and rows[r, MAX] == 0 and rows[r, MIN] == 0:
+    if rows[r, MAX] == 0 and rows[r, 0] == 0:
         rows[r, MIN] = value_ns
     rows[r, at] += 1
     rows[r, SUM] += value_ns

@@ -1,6 +1,7 @@
 """A service's metrics, readiness and status document in shared memory.
 
-The service writes words; a second process (:mod:`libs.telemetry.front`) reads them and answers HTTP. Neither waits for the other.
+The service writes words; a second process (:mod:`libs.telemetry.front`) reads them and answers HTTP. Neither waits for
+the other.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ REASON_BYTES = 512
 READY = 0
 BEAT_NS = 1
 STATUS_VERSION = 2
-STATUS_LENGTH = 3
-STARTED_NS = 4
+STARTED_NS = 3
+STATUS_LENGTH = 4  # and 5: of either half
 WORDS = 16
 
 
@@ -93,7 +94,7 @@ class Segment:
         spec: dict[str, tuple[Any, tuple[int, ...]]] = {
             "_words": ("<i8", (WORDS,)),
             "_reason": ("u1", (REASON_BYTES,)),
-            "_status": ("u1", (STATUS_BYTES,)),
+            "_status": ("u1", (2, STATUS_BYTES)),
             "_counters": ("<i8", (max(1, kinds.count("counter")),)),
             "_gauges": ("<f8", (max(1, kinds.count("gauge")),)),
             "_rows": ("<i8", (max(1, kinds.count("histogram")), ROW)),
@@ -172,20 +173,17 @@ class Segment:
         data = json.dumps(document).encode()
         if len(data) > STATUS_BYTES:
             raise ValueError(f"status document: expected at most {STATUS_BYTES} bytes, found {len(data)}")
-        self._words[STATUS_VERSION] += 1
-        self._status[: len(data)] = np.frombuffer(data, np.uint8)
-        self._words[STATUS_LENGTH] = len(data)
-        self._words[STATUS_VERSION] += 1
+        # Into the half that nobody reads: a reader finds a whole document even when this process stops half-way.
+        version = int(self._words[STATUS_VERSION]) + 1
+        self._status[version % 2, : len(data)] = np.frombuffer(data, np.uint8)
+        self._words[STATUS_LENGTH + version % 2] = len(data)
+        self._words[STATUS_VERSION] = version
 
     def status(self) -> bytes:
         """Return the document published last, whole; ``{}`` before the first."""
-        data = b"{}"
-        for _ in range(1000):
-            before = int(self._words[STATUS_VERSION])
-            if before == 0:
+        while version := int(self._words[STATUS_VERSION]):
+            data = bytes(self._status[version % 2, : int(self._words[STATUS_LENGTH + version % 2])])
+            # The half that was read is written again only once the other one is published.
+            if int(self._words[STATUS_VERSION]) == version:
                 return data
-            data = bytes(self._status[: int(self._words[STATUS_LENGTH])])
-            if before % 2 == 0 and int(self._words[STATUS_VERSION]) == before:
-                return data
-            time.sleep(0.0005)
-        return data
+        return b"{}"
