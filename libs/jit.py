@@ -28,13 +28,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba import carray, types
-from numba import config as _config
+from numba import carray, types  # type: ignore[attr-defined]
+from numba import config as _numba_config
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic as _intrinsic
 
 __all__ = ["Signature", "cache_root", "carray", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
+
+_config: Any = _numba_config
+_njit: Any = numba.njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,9 +148,9 @@ def kernel(function: F | None = None, *, inline: bool = False) -> Any:
     if cached:
         _config.CACHE_DIR = str(cache_root() / source_digest(name))
     options = {"forceinline": True} if inline else {}
-    compiled = numba.njit(
-        nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options
-    )(function)
+    compiled = _njit(nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options)(
+        function
+    )
     if cached:
         _save_under_lock(compiled)
     return _without_literals(compiled)

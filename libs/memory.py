@@ -1,7 +1,7 @@
 """Atomic and unaligned access for kernels.
 
-A plain array read of a word that another thread writes may be hoisted out of a loop by LLVM; these are not. Indices are in
-elements of the array (atomics) or bytes (unaligned loads); nothing is checked.
+A plain array read of a word that another thread writes may be hoisted out of a loop by LLVM; these are not. Indices are
+in elements of the array (atomics) or bytes (unaligned loads); nothing is checked.
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ def _bytes_pointer(typing_context: Any, address: Any) -> Any:
     return _pointer_to(types.uint8)
 
 
-# A directory is int64[n, 4]: an address and up to three dimensions a row. A kernel that takes one array of addresses instead of
-# eighty arrays compiles in a tenth of the time, and its calls pass one argument.
+# A directory is int64[n, 4]: an address and up to three dimensions a row. A kernel that takes one array of addresses
+# instead of eighty arrays compiles in a tenth of the time, and its calls pass one argument.
 
 
 def directory(arrays: list[np.ndarray]) -> np.ndarray:

@@ -56,8 +56,8 @@ class ReceiverSocket:
 def open_receiver(group: str, port: int, interface: str, buffer_size: int) -> ReceiverSocket:
     """Join ``group`` on the interface that has the address ``interface``.
 
-    The socket is bound to the group, so that datagrams of other groups on the same port stay out. Receive times and drop
-    counts come with the datagrams (SO_TIMESTAMPNS, SO_RXQ_OVFL).
+    The socket is bound to the group, so that datagrams of other groups on the same port stay out. Receive times and
+    drop counts come with the datagrams (SO_TIMESTAMPNS, SO_RXQ_OVFL).
 
     Parameters
     ----------

@@ -20,8 +20,8 @@ HEADER_WORDS = 8  # struct mmsghdr: 64 bytes
 def open_sender(group: str, port: int, interface: str, ttl: int = 0) -> socket.socket:
     """Return a socket connected to a group.
 
-    IP_MULTICAST_IF is always set: without it datagrams follow the default route out of the machine. A TTL of 0 keeps them on
-    this host.
+    IP_MULTICAST_IF is always set: without it datagrams follow the default route out of the machine. A TTL of 0 keeps
+    them on this host.
 
     Raises
     ------
@@ -57,9 +57,7 @@ class SendBatch(NamedTuple):
 
 def new_send_batch(n: int = BATCH) -> SendBatch:
     """Return memory for ``n`` datagrams of up to STRIDE bytes."""
-    batch = SendBatch(
-        np.zeros(n * STRIDE, np.uint8), np.zeros(n * HEADER_WORDS, np.int64), np.zeros(2 * n, np.int64)
-    )
+    batch = SendBatch(np.zeros(n * STRIDE, np.uint8), np.zeros(n * HEADER_WORDS, np.int64), np.zeros(2 * n, np.int64))
     for i in range(n):
         batch.iovecs[2 * i] = batch.data.ctypes.data + i * STRIDE
         batch.headers[i * HEADER_WORDS + 2] = batch.iovecs.ctypes.data + 16 * i
