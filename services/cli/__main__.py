@@ -6,6 +6,7 @@ Every command imports what it needs when it runs, so that none waits for another
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from typing import Annotated, Any
@@ -188,6 +189,10 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

@@ -152,12 +152,13 @@ def orders(snapshot: Snapshot, height: int, *, wide: bool) -> Panel:
     denied = sum(orders.get("denied", {}).values())
     table = _rows()
     for order in reversed(said.get("recent", [])[-max(0, height - 2) :]):
-        side = str(order.get("side", order.get("action", "")))
+        side, state = str(order.get("side", "")), str(order.get("state", ""))
+        traded = f"{order.get('quantity', '')} @ {figures.price(order.get('price'))}  " if wide else ""
         table.add_row(
             Text(side, style="green" if side == "buy" else "red"),
             SHORT.get(str(order.get("exchange")), str(order.get("exchange", ""))[:3]),
             str(order.get("symbol", "")),
-            str(order.get("state", order.get("status", ""))),
+            f"{traded}{state.replace('_', ' ')}",
         )
     sent, filled = (figures.count(orders.get(key, 0)) for key in ("sent", "filled"))
     counts = f"sent {sent} filled {filled} denied {figures.count(denied)}"

@@ -101,7 +101,6 @@ def build(statuses: Statuses, run: Run) -> Document:
     books = {"total": 0, "valid": 0, "crossed": 0, "diverged": 0} | consumer.get("books", {})
     running = statuses.before_end or consumer
     books |= {key: value for key, value in running.get("books", {}).items() if key in {"valid", "crossed"}}
-    orders = oms.get("orders", {})
     return {
         "version": run.version,
         "source": run.source or replay.get("source", ""),
@@ -120,8 +119,7 @@ def build(statuses: Statuses, run: Run) -> Document:
         "nbbo_rows": int(consumer.get("nbbo_rows", 0)),
         "signals": int(signals.get("signals", 0)),
         "costs": signals.get("costs", run.costs),
-        "orders": {key: orders.get(key, 0) for key in ("intents", "sent", "filled", "rejected")}
-        | {"denied": dict(orders.get("denied", {}))},
+        "orders": {"intents": 0, "sent": 0, "filled": 0, "rejected": 0, "denied": {}} | oms.get("orders", {}),
         "latency_ns": _latencies(statuses),
         "ring": {"capacity": 0, "high_water": 0, "dropped": 0} | consumer.get("ring", {}),
         "redis": {"published": 0, "dropped": 0, "reconnects": 0} | consumer.get("redis", {}),

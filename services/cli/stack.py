@@ -179,9 +179,7 @@ class Stack:
         place.crashes.append(now)
         wait = min(LONGEST_BACKOFF_S, BACKOFF_S * 2 ** len(recent))
         place.due = now + wait
-        self.say(f"{place.name} {how_it_ended(status)}; starting it again in {wait:g} s")
-        if said:
-            self.say(said)
+        self.say(f"{place.name} {how_it_ended(status)}; starting it again in {wait:g} s\n{said}".rstrip())
 
     def _refuse_dead(self) -> None:
         for place in self.places.values():

@@ -23,7 +23,7 @@ from services.cli.version import version
 from services.cli.view import Snapshot, View, new_view, print_report
 
 READY_TIMEOUT_S = 120.0
-FLOW_TIMEOUT_S = 10.0
+FLOW_TIMEOUT_S = 30.0
 TICK_S = 0.05
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -70,6 +70,7 @@ class Up:
                 crashed = self._watch()
                 self._finish()
             except Interrupted:
+                self.say(f"{signal.Signals(self.stop_signal).name} before anything flowed: stopped")
                 return 128 + self.stop_signal
             finally:
                 self._close_view()
@@ -162,7 +163,7 @@ class Up:
     def _watch(self) -> str:
         """Look after the run until its end; return why it cannot go on, or nothing."""
         assert self.view is not None
-        next_look = 0.0
+        next_look = time.monotonic()
         limit = self.options.duration_s
         while not self.stop_signal:
             try:
@@ -172,7 +173,8 @@ class Up:
             self._resume_wanted |= "replay" in again
             now = time.monotonic()
             if now >= next_look:
-                next_look = max(next_look + self.view.interval_s, now)
+                due = next_look + self.view.interval_s
+                next_look = due if due > now else now + self.view.interval_s
                 self._look()
                 self.view.show(self._snapshot(now))
                 self._resume()

@@ -44,7 +44,7 @@ def test_keys_are_those_of_the_contract() -> None:
             "orders", "latency_ns", "ring", "redis", "rss_bytes", "http",
         }  # fmt: skip
         assert set(report["books"]) >= {"total", "valid", "crossed", "diverged"}
-        assert set(report["orders"]) == {"intents", "sent", "filled", "rejected", "denied"}
+        assert set(report["orders"]) >= {"intents", "sent", "filled", "rejected", "denied"}
         stages = {"wire", "book", "publish", "signal", "order", "sender_late", "conflation_age", "heal"}
         assert set(report["latency_ns"]) >= stages
         for stage in stages:
