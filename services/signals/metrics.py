@@ -12,7 +12,7 @@ from libs.telemetry.hdr import summary
 from libs.telemetry.segment import Segment, Series
 from services.signals.evaluate import SKIPS, SUPERSEDED, Evaluator
 
-PATH = "wire_to_signal"
+PATH = "signal"
 RECENT = 10
 ACTIONS = ("buy", "sell")
 OUTCOMES = {"settled": SETTLED, "dropped": DROPPED, "void": VOID}

@@ -143,7 +143,7 @@ def test_rows_become_signals_and_bad_rows_do_not(start: Callable[[str, str], Ser
     metrics = service.get("/metrics")[1]
     assert 'sig_signals_total{model="default",side="buy"} 1.0' in metrics
     assert 'sig_skipped_total{reason="not_valid"} 1.0' in metrics
-    assert 'md_e2e_latency_seconds_count{path="wire_to_signal"} 6.0' in metrics
+    assert 'md_e2e_latency_seconds_count{path="signal"} 6.0' in metrics
 
     # The consumer starts anew: the same ids are said again, because they mean other books now.
     writer.close()
