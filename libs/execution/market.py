@@ -116,7 +116,8 @@ class Market:
 
     def _channel(self, row: np.void) -> None:
         kind, exchange, session = row["kind"], row["exchange"], row["session"]
-        if session < self.session[exchange]:
+        # A break of the stream itself is of no exchange.
+        if exchange >= len(EXCHANGES) or session < self.session[exchange]:
             return
         if kind == SESSION and session > self.session[exchange]:
             self.session[exchange] = session

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from libs.execution.gateway import Gateway, Holding, Key, Statement
-from libs.orders.decimals import ZERO, exact, text_of
+from libs.orders.decimals import ZERO, exact, short_text, text_of
 from libs.orders.events import Changed, Event, Order
 from libs.orders.ledger import Ledger
 from libs.orders.states import State
@@ -75,5 +75,6 @@ def _compare(key: Key, ours: Holding, theirs: Holding) -> list[str]:
     if ours.quantity != theirs.quantity:
         return [f"{where}: quantity {text_of(ours.quantity)} here, {text_of(theirs.quantity)} at the venue"]
     if abs(ours.average_price - theirs.average_price) > TOLERANCE * theirs.average_price:
-        return [f"{where}: average price {ours.average_price:.12g} here, {theirs.average_price:.12g} at the venue"]
+        here, there = short_text(ours.average_price), short_text(theirs.average_price)
+        return [f"{where}: average price {here} here, {there} at the venue"]
     return []

@@ -14,6 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+SHORT = Context(prec=12)
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
@@ -32,6 +33,11 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 def decimal_of(mantissa: int, exponent: int) -> Decimal:
     """Return ``mantissa × 10^exponent``."""
     return Decimal(mantissa).scaleb(exponent, EXACT)
+
+
+def short_text(value: Decimal) -> str:
+    """Return a plain decimal string of 12 significant digits at the most, for people."""
+    return text_of(SHORT.plus(value))
 
 
 def text_of(value: Decimal) -> str:

@@ -161,7 +161,7 @@ class Journal:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file and wait until it is on the disk."""
-    with open(path, "wb", opener=_private) as out:  # noqa: PTH123 - Path.open takes no opener
+    with open(path, "wb", opener=_private) as out:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from libs.execution.market import base_currency, quote_currency
-from libs.orders.decimals import EXACT, text_of
+from libs.orders.decimals import EXACT, short_text, text_of
 from libs.orders.events import Filled, Order
 from libs.orders.positions import Position
 from libs.risk.denials import Denial
@@ -90,7 +90,7 @@ def position_json(position: Position, value: Value) -> dict[str, Any]:
         "exchange": position.exchange,
         "symbol": position.symbol,
         "quantity": text_of(position.quantity),
-        "average_price": None if average is None else f"{average:.12g}",
+        "average_price": None if average is None else short_text(average),
         "inverse": position.inverse,
         "multiplier": text_of(position.multiplier),
         "currency": base_currency(position.symbol) if position.inverse else quote_currency(position.symbol),

@@ -85,6 +85,16 @@ def test_sessions_set_the_clock() -> None:
     assert market.feed_us[3] == 0
 
 
+def test_a_break_of_the_stream_is_of_no_exchange() -> None:
+    """The record that says that rows were dropped changes nothing."""
+    market = new()
+    market.take_books(book_row(0))
+    row = status_row("break", CHANNEL, ts_ns=2**60, session=0)
+    row["exchange"] = 255
+    market.take_status(row)
+    assert (market.flags(0), market.feed_us[3]) == (0, 1_000_000)
+
+
 def test_another_run_forgets_everything() -> None:
     """Ids of one run of the consumer say nothing in the next."""
     market = new()
