@@ -14,6 +14,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from libs.telemetry.catalogue import METRICS
 from scripts.generate_dashboards import FOLDER, render
+from services.consumer import metrics as consumer
+from services.oms import metrics as oms
+from services.signals import metrics as signals
 from tests.source import ROOT
 
 BOARDS: dict[str, dict[str, Any]] = {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -110,6 +113,17 @@ def test_panels_say_what_they_show(name: str) -> None:
             else panel["fieldConfig"]["defaults"]["unit"]
         )
         assert unit
+
+
+def test_queries_name_paths_that_are_measured() -> None:
+    """A latency query asks for stages that some service measures; a stage's name has one spelling."""
+    measured = {*consumer.PATHS, signals.PATH, oms.PATH}
+    for where, expression in [*dashboard_queries(), *rule_queries()]:
+        for selector in selectors(expression):
+            for matcher in selector.matchers.matchers:
+                if matcher.name == "path" and matcher.op in (promql.MatchOp.Equal, promql.MatchOp.Re):
+                    asked = set(matcher.value.split("|"))
+                    assert asked <= measured, where
 
 
 def test_grafana_knows_the_scrape_interval() -> None:
