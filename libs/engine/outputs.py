@@ -1,8 +1,8 @@
 """What the book thread leaves for the publisher: the latest record of each book and symbol, and short queues.
 
 A record is written under a version (odd while it is being written). Its id goes into a queue once, until the publisher
-has taken it: a publisher that keeps up sees every event, one that is behind sees the latest state of each, and nothing can
-overflow. Trades and status records are events of their own and wait in bounded queues that count what they drop.
+has taken it: a publisher that keeps up sees every event, one that is behind sees the latest state of each, and nothing
+can overflow. Trades and status records are events of their own and wait in bounded queues that count what they drop.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def _power_of_two(n: int) -> int:
 def spec(max_books: int, max_symbols: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return name → (dtype, shape) of the arrays, for shared memory.
 
-    ``out_features``, ``out_books`` and ``out_nbbo`` hold records of libs.streams.schemas, a version and a dirty word for
-    each (1 while the id stands in its queue); the queues hold ids, powers of two and never smaller than the number of
+    ``out_features``, ``out_books`` and ``out_nbbo`` hold records of libs.streams.schemas, a version and a dirty word
+    for each (1 while the id stands in its queue); the queues hold ids, powers of two and never smaller than the number of
     ids; ``out_trades`` and ``out_status`` are bounded queues of records; ``out_controls`` has a row of words a queue.
     """
     books, symbols = _power_of_two(max_books), _power_of_two(max_symbols)

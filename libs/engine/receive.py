@@ -1,7 +1,7 @@
 """The receive thread: drain the sockets, walk the datagrams, put each channel in order, push to the rings.
 
-:func:`take_datagram` is sans-I/O and is what replay, simulation and fuzzing call too; :func:`receive_loop` adds the sockets
-and the clock.
+:func:`take_datagram` is sans-I/O and is what replay, simulation and fuzzing call too; :func:`receive_loop` adds the
+sockets and the clock.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from libs.engine.directory import (
     sequencer_of,
     table_of,
 )
+from libs.engine.heartbeats import take_heartbeat
+from libs.engine.held import give_up_oldest, release_held
 from libs.engine.push import push_message, put_control
-from libs.engine.slots import HEARTBEAT, LOST, NO_BOOK, NOTHING, SESSION, SUSPECT, pack_head
+from libs.engine.slots import HEARTBEAT, SUSPECT
 from libs.jit import kernel
 from libs.libc import CLOCK_MONOTONIC, CLOCK_REALTIME, c_write, now_ns
 from libs.memory import address_of, load_acquire, words1, words2
 from libs.multicast.receiver import ReceiveBatch, receive
 from libs.multicast.waiting import wait_readable
-from libs.ring.kernels import claim, is_sleeping, publish
+from libs.ring.kernels import is_sleeping
+from libs.sequencing import holes as gaps
 from libs.sequencing import kernels as seq
 from libs.sequencing import state as columns
 from libs.sequencing.state import CHANNELS
@@ -55,110 +58,6 @@ COUNTS = 96
 
 ROW_WIRE, ROW_HEAL = 0, 1
 
-LEDGER_SLOTS = 2
-
-
-@kernel
-def _release_held(r: np.ndarray, ch: int) -> None:
-    """Hand on held messages that are next."""
-    s = sequencer_of(r)
-    ring = ring_of(r, ch)
-    while True:
-        place = seq.next_held(s, ch)
-        if place < 0:
-            return
-        at = (ch * columns.HOLD_MESSAGES + place) * columns.HOLD_BYTES
-        code = wire.next_message(s.hold_bytes, at, at + s.hold_length[ch, place], words1(r, RECEIVE_HEADER))
-        if not push_message(
-            ring,
-            table_of(r),
-            code,
-            s.hold_bytes,
-            words1(r, RECEIVE_HEADER),
-            words1(r, RECEIVE_BODY),
-            s.hold_recv_ns[ch, place],
-        ):
-            return
-        seq.released(s, ch, place)
-
-
-@kernel
-def _give_up_oldest(r: np.ndarray, ch: int) -> bool:
-    """Declare the oldest hole lost and hand on what waited behind it; False when the ring has no room."""
-    s = sequencer_of(r)
-    ring = ring_of(r, ch)
-    target = s.channels[ch, columns.HOLES_LOST] + 1
-    while s.channels[ch, columns.N_HOLES] > 0 and s.channels[ch, columns.HOLES_LOST] < target:
-        _release_held(r, ch)
-        if seq.next_held(s, ch) >= 0:
-            return False
-        if s.channels[ch, columns.HOLES_LOST] >= target or s.channels[ch, columns.N_HOLES] == 0:
-            break
-        # The record must stand before what is released after it, so its slot comes first.
-        at = claim(ring, 1)
-        if at < 0:
-            return False
-        first = s.channels[ch, columns.EXPECTED]
-        lost = seq.give_up(s, ch)
-        ring.slots[at] = pack_head(LOST if lost > 0 else NOTHING, ch, 1, NO_BOOK)
-        ring.slots[at + 1] = lost
-        ring.slots[at + 2] = first
-        publish(ring)
-        if lost == 0:
-            break
-    _release_held(r, ch)
-    return True
-
-
-@kernel
-def _heartbeat(r: np.ndarray, ch: int, recv_ns: int, mono_ns: int, buf: np.ndarray) -> None:
-    s = sequencer_of(r)
-    wire.heartbeat_body(buf, words1(r, RECEIVE_HEADER)[wire.BODY_OFF], words1(r, RECEIVE_BODY))
-    session = words1(r, RECEIVE_BODY)[wire.HEARTBEAT_SESSION]
-    next_sequence = words1(r, RECEIVE_BODY)[wire.HEARTBEAT_NEXT]
-    feed_ts = words1(r, RECEIVE_BODY)[wire.HEARTBEAT_FEED_TS]
-    sent_us = words1(r, RECEIVE_HEADER)[wire.TIMESTAMP_US]
-    verdict = seq.heartbeat(s, ch, session, next_sequence, mono_ns)
-    if verdict == seq.FOREIGN_HEARTBEAT:
-        return
-    ring = ring_of(r, ch)
-    if verdict == seq.NEW_SESSION:
-        while s.channels[ch, columns.N_HOLES] > 0:
-            if not _give_up_oldest(r, ch):
-                return
-        _release_held(r, ch)
-        if s.channels[ch, columns.HELD] > 0:
-            return
-        if not put_control(ring, SESSION, ch, session, s.channels[ch, columns.SESSION]):
-            return
-        seq.reset(s, ch, session, mono_ns)
-        seq.heartbeat(s, ch, session, next_sequence, mono_ns)
-    elif verdict == seq.JOINED_SESSION and not put_control(ring, SESSION, ch, session, 0):
-        return
-    at = claim(ring, LEDGER_SLOTS)
-    if at < 0:
-        return
-    slots = ring.slots
-    c = s.channels[ch]
-    missing = 0
-    for i in range(c[columns.N_HOLES]):
-        missing += s.holes[ch, i, columns.MISSING]
-    slots[at] = pack_head(HEARTBEAT, ch, LEDGER_SLOTS, NO_BOOK)
-    slots[at + 1] = session
-    slots[at + 2] = next_sequence
-    slots[at + 3] = sent_us
-    slots[at + 4] = 1 if c[columns.N_HOLES] > 0 else 0
-    slots[at + 5] = feed_ts
-    slots[at + 6] = recv_ns
-    slots[at + 8] = c[columns.SENT_BEFORE] + c[columns.HIGHEST]
-    slots[at + 9] = c[columns.RECEIVED]
-    slots[at + 10] = c[columns.BEFORE_JOIN]
-    slots[at + 11] = c[columns.DUPLICATE] + c[columns.LATE]
-    slots[at + 12] = c[columns.LOST]
-    slots[at + 13] = c[columns.HELD]
-    slots[at + 14] = missing
-    publish(ring)
-
 
 @kernel
 def _take_message(r: np.ndarray, code: int, buf: np.ndarray, start: int, recv_ns: int, mono_ns: int) -> None:
@@ -169,7 +68,7 @@ def _take_message(r: np.ndarray, code: int, buf: np.ndarray, start: int, recv_ns
     timestamp_us = m[wire.TIMESTAMP_US]
     record(words2(r, RECEIVE_ROWS), ROW_WIRE, recv_ns - timestamp_us * 1000)
     if code == wire.OK and m[wire.TYPE] == HEARTBEAT:
-        _heartbeat(r, ch, recv_ns, mono_ns, buf)
+        take_heartbeat(r, ch, recv_ns, mono_ns, buf)
         return
     length = m[wire.NEXT_OFF] - start
     for _ in range(2 * columns.MAX_HOLES):
@@ -177,10 +76,10 @@ def _take_message(r: np.ndarray, code: int, buf: np.ndarray, start: int, recv_ns
         if verdict == seq.HOLD and length > columns.HOLD_BYTES:
             words1(r, RECEIVE_COUNTS)[HOLD_OVERFLOW] += 1
             verdict = seq.HOLD_FULL
-            seq.announce(s, ch, sequence - 1, mono_ns)
+            gaps.announce(s, ch, sequence - 1, mono_ns)
         if verdict != seq.HOLD_FULL:
             break
-        if not _give_up_oldest(r, ch):
+        if not give_up_oldest(r, ch):
             return
         # Releasing what was held decoded it into m.
         wire.next_message(buf, start, start + length, m)
@@ -190,7 +89,7 @@ def _take_message(r: np.ndarray, code: int, buf: np.ndarray, start: int, recv_ns
             if open_ns >= 0:
                 record(words2(r, RECEIVE_ROWS), ROW_HEAL, open_ns)
             if s.channels[ch, columns.HELD] > 0:
-                _release_held(r, ch)
+                release_held(r, ch)
     elif verdict == seq.HOLD:
         open_ns = seq.hold(s, ch, sequence, buf, start, length, recv_ns, mono_ns)
         if open_ns >= 0:
@@ -237,11 +136,11 @@ def run_timers(r: np.ndarray, mono_ns: int) -> None:
         c = s.channels[ch]
         if c[columns.N_HOLES] == 0 and c[columns.SUSPECT] == 0 and c[columns.HELD] == 0:
             continue
-        _release_held(r, ch)
-        while seq.hole_is_due(s, ch, mono_ns, words1(r, RECEIVE_SETTINGS)[HEAL_TIMEOUT_NS]):
-            if not _give_up_oldest(r, ch):
+        release_held(r, ch)
+        while gaps.hole_is_due(s, ch, mono_ns, words1(r, RECEIVE_SETTINGS)[HEAL_TIMEOUT_NS]):
+            if not give_up_oldest(r, ch):
                 break
-        doubt = seq.is_suspect(
+        doubt = gaps.is_suspect(
             s, ch, mono_ns, words1(r, RECEIVE_SETTINGS)[GAP_TIMEOUT_NS], words1(r, RECEIVE_SETTINGS)[REORDER_WINDOW]
         )
         if doubt and c[columns.SUSPECT] == 0 and put_control(ring_of(r, ch), SUSPECT, ch, 1, 0):

@@ -1,7 +1,7 @@
 """Claim, publish, read and release slots (numba.md: acquire loads and release stores; LMAX Disruptor's protocol).
 
-Several slots claimed together are contiguous: where they would wrap, the rest of the ring is filled by one SKIP slot. The
-producer fills what it claimed and publishes; the consumer reads what is published and releases it.
+Several slots claimed together are contiguous: where they would wrap, the rest of the ring is filled by one SKIP slot.
+The producer fills what it claimed and publishes; the consumer reads what is published and releases it.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ def claim(ring: Ring, n: int) -> int:
         # The seen tail may be old: look again before believing a new high.
         control[TAIL_SEEN] = load_acquire(control, TAIL)
         used = head + n - control[TAIL_SEEN]
-        if used > control[HIGH_WATER]:
-            control[HIGH_WATER] = used
+        control[HIGH_WATER] = max(control[HIGH_WATER], used)
     return at * SLOT_WORDS
 
 

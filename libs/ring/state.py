@@ -10,7 +10,7 @@ import numpy as np
 SLOT_WORDS = 8
 """A slot is eight 64-bit words: one cache line."""
 
-# Words of Ring.control. Each side writes lines of its own; two lines apart, because the prefetcher pulls lines in pairs.
+# Words of Ring.control. Each side writes lines of its own, two lines apart: the prefetcher pulls lines in pairs.
 HEAD = 0  # published by the producer
 CLAIMED = 16  # the producer's own: claimed, not yet published
 TAIL_SEEN = 17  # the producer's own: the tail when it last looked

@@ -1,6 +1,7 @@
 """State of the sequencer: one row of counters a channel, its open holes, and the messages held behind them.
 
-Sans-I/O: time is passed in (ns of a monotonic clock) and messages are handed out to be applied; nothing here knows of sockets.
+Sans-I/O: time is passed in (ns of a monotonic clock) and messages are handed out to be applied; nothing here knows of
+sockets.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
@@ -10,7 +9,6 @@ import socket
 import threading
 import time
 from types import FrameType
-from typing import Any
 
 import numpy as np
 
@@ -32,40 +30,10 @@ from libs.wire.text import text_to_binary
 from services.consumer.metrics import Metrics, series
 from services.consumer.publisher import Publisher, warm_publisher
 from services.consumer.settings import Settings
+from services.consumer.threads import KernelThread
 
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
-
-
-class KernelThread(threading.Thread):
-    """A kernel that runs until its control word says stop.
-
-    Parameters
-    ----------
-    name : str
-    cpu : int or None
-        Core to pin the thread to; None: wherever the scheduler puts it.
-    kernel : callable
-    arguments : tuple
-    """
-
-    def __init__(self, name: str, cpu: int | None, kernel: Any, *arguments: Any) -> None:
-        super().__init__(name=name, daemon=True)
-        self.cpu, self.kernel, self.arguments = cpu, kernel, arguments
-        self.pinned = False
-        self.result: int | None = None
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        """Pin, then run the kernel."""
-        if self.cpu is not None:
-            with contextlib.suppress(OSError):
-                os.sched_setaffinity(threading.get_native_id(), {self.cpu})
-                self.pinned = True
-        try:
-            self.result = self.kernel(*self.arguments)
-        except BaseException as error:  # noqa: BLE001 - reported by the main thread, which ends the process
-            self.error = error
 
 
 class Consumer:

@@ -25,6 +25,7 @@ from libs.streams.writer import PackedWriter
 from libs.telemetry.hdr import summary
 from libs.telemetry.segment import Segment, Series
 from libs.units import format_decimal
+from libs.wire.kernels import REASONS
 from services.consumer import report
 
 LINES = ("A", "B")
@@ -83,7 +84,7 @@ _RING_GAUGES = ("md_ring_occupancy_items", "md_ring_capacity_items", "md_ring_hi
 
 
 def _malformed_reasons() -> list[str]:
-    return [*report.REASONS.values(), "foreign_source", "too_long", "text"]
+    return [*REASONS.values(), "foreign_source", "too_long", "text"]
 
 
 class Metrics:
@@ -168,8 +169,8 @@ class Metrics:
         mine = (self.arrays["table_book_exchange"][:total] == ch) & (self.arrays["heard"][:total] == 1)
         flags = report.flags_of(self.arrays)[:total][mine]
         self._gauge("md_active_symbols", len(flags), exchange=exchange)
-        self._gauge("md_valid_books", np.count_nonzero(flags & INVALID == 0), exchange=exchange)
-        self._gauge("md_stale_symbols", np.count_nonzero(flags & (STALE | MUTE | HALTED)), exchange=exchange)
+        self._gauge("md_valid_books", int(np.count_nonzero(flags & INVALID == 0)), exchange=exchange)
+        self._gauge("md_stale_symbols", int(np.count_nonzero(flags & (STALE | MUTE | HALTED))), exchange=exchange)
         self._gauge("md_book_last_update_timestamp_seconds", ledger[columns.LAST_SENT_US] / 1e6, exchange=exchange)
         control = self.arrays["ring_controls"][ch]
         self._gauge("md_ring_occupancy_items", control[0] - control[32], ring=exchange)

@@ -188,7 +188,7 @@ class Publisher(threading.Thread):
         return written
 
     def _take_latest(self, now: float, everything: bool) -> list[tuple[_Latest, np.ndarray]]:
-        due = []
+        due: list[_Latest] = []
         if everything or now >= self._slow_due:
             self._slow_due = now + self.book_interval_s
             due += self.slow

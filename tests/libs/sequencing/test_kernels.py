@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.sequencing import holes, sessions
 from libs.sequencing import kernels as k
 from libs.sequencing import state as c
 from libs.sequencing.state import Sequencer, ledger, new
@@ -46,10 +47,10 @@ class Receiver:
             k.released(self.s, CH, place)
 
     def give_up(self) -> None:
-        holes = self.s.channels[CH, c.HOLES_LOST]
-        while self.s.channels[CH, c.N_HOLES] and self.s.channels[CH, c.HOLES_LOST] == holes:
+        before = self.s.channels[CH, c.HOLES_LOST]
+        while self.s.channels[CH, c.N_HOLES] and self.s.channels[CH, c.HOLES_LOST] == before:
             first = int(self.s.channels[CH, c.EXPECTED])
-            n = k.give_up(self.s, CH)
+            n = holes.give_up(self.s, CH)
             if n <= 2 * c.LOST_MEMORY:
                 self.lost += range(first, first + n)
             self.release()
@@ -66,9 +67,9 @@ class Receiver:
 
 @given(st.lists(st.integers(1, 40), max_size=120), st.lists(st.booleans(), min_size=120, max_size=120))
 def test_any_order_comes_out_in_order_once(arrivals: list[int], give_up: list[bool]) -> None:
-    """Whatever arrives in whatever order, messages come out rising, each once, and both equations hold at every step."""
+    """Whatever arrives in whatever order, messages come out rising, each once, and both equations hold always."""
     r = Receiver()
-    k.heartbeat(r.s, CH, 1, 1, 0)
+    sessions.heartbeat(r.s, CH, 1, 1, 0)
     for sequence, doubt in zip(arrivals, give_up, strict=False):
         before = set(r.out) | set(range(1, int(r.s.channels[CH, c.EXPECTED])))
         held = {int(x) for x in r.s.hold_sequence[CH] if x}
@@ -112,11 +113,11 @@ def test_a_heartbeat_shows_a_hole_at_the_end() -> None:
     """A next_sequence above what was seen opens a hole even when no message follows."""
     r = Receiver()
     r.take(1)
-    assert k.heartbeat(r.s, CH, 5, 4, 0) == k.JOINED_SESSION
+    assert sessions.heartbeat(r.s, CH, 5, 4, 0) == sessions.JOINED_SESSION
     assert r.s.channels[CH, c.GAPS] == 1
     assert r.s.holes[CH, 0, c.MISSING] == 2
-    assert not k.hole_is_due(r.s, CH, 50 * MS, 50 * MS)
-    assert k.hole_is_due(r.s, CH, 50 * MS + 1, 50 * MS)
+    assert not holes.hole_is_due(r.s, CH, 50 * MS, 50 * MS)
+    assert holes.hole_is_due(r.s, CH, 50 * MS + 1, 50 * MS)
 
 
 def test_late_is_not_duplicate() -> None:
@@ -134,7 +135,7 @@ def test_late_is_not_duplicate() -> None:
 def test_messages_older_than_the_session_are_foreign() -> None:
     """A header time before the session's start marks a message of an older session; it is counted apart."""
     r = Receiver()
-    k.heartbeat(r.s, CH, 5_000_000, 1, 0)
+    sessions.heartbeat(r.s, CH, 5_000_000, 1, 0)
     assert r.take(1, timestamp_us=4_999) == k.FOREIGN
     assert r.take(1, timestamp_us=5_000) == k.APPLY
     assert r.s.channels[CH, c.FOREIGN_SESSION] == 1
@@ -144,14 +145,14 @@ def test_messages_older_than_the_session_are_foreign() -> None:
 def test_a_larger_session_resets_at_once_a_smaller_one_after_silence() -> None:
     """A larger session number is a restart; a smaller one is believed after 300 ms without the current session."""
     r = Receiver()
-    k.heartbeat(r.s, CH, 100, 1, 0)
+    sessions.heartbeat(r.s, CH, 100, 1, 0)
     r.take(1)
-    assert k.heartbeat(r.s, CH, 200, 1, 10) == k.NEW_SESSION
-    k.reset(r.s, CH, 200, 10)
+    assert sessions.heartbeat(r.s, CH, 200, 1, 10) == sessions.NEW_SESSION
+    sessions.reset(r.s, CH, 200, 10)
     assert r.s.channels[CH, c.EXPECTED] == 1
     assert ledger(r.s.channels[CH])["sent"] == 1
-    assert k.heartbeat(r.s, CH, 150, 1, 10 + k.SILENCE_NS) == k.FOREIGN_HEARTBEAT
-    assert k.heartbeat(r.s, CH, 150, 1, 11 + k.SILENCE_NS) == k.NEW_SESSION
+    assert sessions.heartbeat(r.s, CH, 150, 1, 10 + sessions.SILENCE_NS) == sessions.FOREIGN_HEARTBEAT
+    assert sessions.heartbeat(r.s, CH, 150, 1, 11 + sessions.SILENCE_NS) == sessions.NEW_SESSION
 
 
 def test_a_giant_jump_is_counted_without_walking_it() -> None:
@@ -182,10 +183,10 @@ def test_suspect_after_the_gap_timeout_or_the_reorder_window() -> None:
     """A hole makes its channel suspect once it is old or much has come after it, not before."""
     r = Receiver()
     r.take(1), r.take(3)
-    assert not k.is_suspect(r.s, CH, 1 * MS, 1 * MS, 64)
-    assert k.is_suspect(r.s, CH, 1 * MS + 1, 1 * MS, 64)
+    assert not holes.is_suspect(r.s, CH, 1 * MS, 1 * MS, 64)
+    assert holes.is_suspect(r.s, CH, 1 * MS + 1, 1 * MS, 64)
     for sequence in range(4, 2 + 64):
         r.take(sequence)
-    assert not k.is_suspect(r.s, CH, 0, 1 * MS, 64)
+    assert not holes.is_suspect(r.s, CH, 0, 1 * MS, 64)
     r.take(2 + 64)
-    assert k.is_suspect(r.s, CH, 0, 1 * MS, 64)
+    assert holes.is_suspect(r.s, CH, 0, 1 * MS, 64)

@@ -1,0 +1,80 @@
+"""Sessions of a channel: heartbeats announce them, and what they have sent so far (wire.md, *Sessions*)."""
+
+from __future__ import annotations
+
+from libs.jit import kernel
+from libs.sequencing.holes import announce
+from libs.sequencing.state import (
+    BEFORE_JOIN,
+    EXPECTED,
+    FOREIGN_SESSION,
+    HEARD_NS,
+    HEARTBEATS,
+    HIGHEST,
+    JOINED,
+    SENT_BEFORE,
+    SEQUENCE_BACK,
+    SESSION,
+    SESSIONS,
+    SUSPECT,
+    Sequencer,
+)
+
+SAME_SESSION = 0
+JOINED_SESSION = 1
+NEW_SESSION = 2
+FOREIGN_HEARTBEAT = 3
+
+SILENCE_NS = 300_000_000
+"""A smaller session is believed only after the current one has been silent for this long."""
+
+
+@kernel
+def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: int) -> int:
+    """Take in a heartbeat.
+
+    Returns
+    -------
+    int
+        SAME_SESSION; JOINED_SESSION (the first that this receiver hears of); NEW_SESSION: give up holes and hand on
+        what is held until no hole is open, then call :func:`reset`, then this again; FOREIGN_HEARTBEAT.
+    """
+    channel = s.channels[ch]
+    if channel[JOINED] == 0:
+        channel[JOINED] = 1
+        channel[SESSION] = session
+        channel[EXPECTED] = next_sequence
+        channel[HIGHEST] = next_sequence - 1
+        channel[BEFORE_JOIN] += next_sequence - 1
+        channel[SESSIONS] += 1
+        channel[HEARD_NS] = now_ns
+        channel[HEARTBEATS] += 1
+        return JOINED_SESSION
+    known = channel[SESSION]
+    if known == 0:
+        channel[SESSION] = session
+    elif session > known or (session < known and now_ns - channel[HEARD_NS] > SILENCE_NS):
+        return NEW_SESSION
+    elif session < known:
+        channel[FOREIGN_SESSION] += 1
+        return FOREIGN_HEARTBEAT
+    channel[HEARD_NS] = now_ns
+    channel[HEARTBEATS] += 1
+    if next_sequence - 1 < channel[HIGHEST]:
+        channel[SEQUENCE_BACK] += 1
+    announce(s, ch, next_sequence - 1, now_ns)
+    return SAME_SESSION if known else JOINED_SESSION
+
+
+@kernel
+def reset(s: Sequencer, ch: int, session: int, now_ns: int) -> None:
+    """Close the channel's ledger and begin a session at sequence 1; nothing may be held."""
+    channel = s.channels[ch]
+    channel[SENT_BEFORE] += channel[HIGHEST]
+    channel[SESSION] = session
+    channel[EXPECTED] = 1
+    channel[HIGHEST] = 0
+    channel[SUSPECT] = 0
+    channel[SESSIONS] += 1
+    channel[HEARD_NS] = now_ns
+    s.lost_sequence[ch, :] = 0
