@@ -33,8 +33,11 @@ alerts:  ## Check Prometheus configuration and rules, where promtool is there
 
 check: lint alerts test  ## What CI runs
 
-bench: setup  ## Measure, beside named references: make bench ARGS="books"
-	$(BIN)/crossbook bench $(or $(ARGS),all)
+bench: setup  ## Measure books beside named references, then the pipe under load
+	@scripts/setup.sh bench
+	$(BIN)/python -m tests.bench.book_updates
+	$(BIN)/python -m tests.bench.book_peers
+	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)" $(ARGS)
 
 fuzz: setup  ## The property tests with many more examples
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 $(ARGS)

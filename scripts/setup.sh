@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Make .venv from the pinned requirements and install Crossbook into it. Quick when it is up to date.
+# `setup.sh bench` adds what the benchmarks compare with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VENV=.venv
-STAMP=$VENV/.crossbook-setup
+STAMP=$VENV/.crossbook-setup${1:+-$1}
+REQUIREMENTS=requirements/${1:-test}.txt
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 3; }
 
 # The place is part of the key: a virtual environment that was copied elsewhere still points to the old one.
-key=$(cat requirements/setup.txt requirements/test.txt requirements/runtime.in pyproject.toml scripts/setup.sh | sha256sum | cut -c1-32)-$(pwd | sha256sum | cut -c1-8)
+key=$(cat requirements/setup.txt "$REQUIREMENTS" requirements/runtime.in pyproject.toml scripts/setup.sh | sha256sum | cut -c1-32)-$(pwd | sha256sum | cut -c1-8)
 if [ -x "$VENV/bin/python" ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$key" ]; then
     exit 0
 fi
@@ -55,10 +57,10 @@ with_uv() {
     [ -n "$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX
     [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
     "$VENV/bin/uv" pip install --quiet --no-config --python "$VENV/bin/python" --require-hashes --only-binary :all: \
-        -r requirements/test.txt
+        -r "$REQUIREMENTS"
 }
 
 say "installing the pinned requirements (about 800 MB in $VENV)"
-with_uv || "${pip[@]}" --require-hashes --only-binary :all: -r requirements/test.txt
+with_uv || "${pip[@]}" --require-hashes --only-binary :all: -r "$REQUIREMENTS"
 "${pip[@]}" --no-deps --no-build-isolation --editable .
 echo "$key" >"$STAMP"
