@@ -1,6 +1,6 @@
 """Ask a service on this host whether it is ready: `python -I -S healthcheck.py PORT`; exit 0 when it is.
 
-It stands on a bare socket: http.client alone would cost each probe three times as long, every few seconds, on shared cores.
+It stands on a bare socket: http.client alone would cost each probe three times as much, every few seconds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The same level updates through others, in one run: ``python -m tests.bench.book_peers``.
 
-``order_book`` is a C extension called from Python; ``sortedcontainers`` is pure Python (both in requirements/bench.txt).
+``order_book`` is a C extension called from Python, ``sortedcontainers`` pure Python: both of requirements/bench.txt.
 Repeats are interleaved, and medians compared: figures of one run only, since they move with the neighbours.
 """
 
