@@ -6,7 +6,7 @@ Only a division (an average entry) rounds, at the 60th digit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, getcontext, localcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -24,6 +24,9 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Entering a context costs a microsecond, and these functions call each other.
+        if getcontext().prec == EXACT.prec:
+            return function(*args, **kwargs)
         with localcontext(EXACT):
             return function(*args, **kwargs)
 

@@ -8,12 +8,14 @@ import signal
 import sys
 import threading
 import time
+from decimal import setcontext
 from queue import Queue
 from types import FrameType
 
 import numpy as np
 
 from libs.clock import wall_ns
+from libs.orders.decimals import EXACT
 from libs.streams.reader import PackedReader, RecordReader
 from libs.streams.writer import RecordWriter
 from libs.telemetry import logs
@@ -24,6 +26,7 @@ from libs.telemetry.segment import Segment
 from services.oms.control import Answers, Control, Routes, application
 from services.oms.feeds import QUEUE_ITEMS, Command, Items, MarketFeed, Rows, SignalFeed, Signals, run_number, take
 from services.oms.metrics import Metrics, series
+from services.oms.outbox import Outbox
 from services.oms.settings import Settings
 from services.oms.state import State
 
@@ -74,8 +77,9 @@ class Oms:
         self.front = Front.start(
             self.segment, s.http_host, s.http_port, backend=self.control.path, token=os.environ.get("CROSSBOOK_TOKEN")
         )
-        self.writer = RecordWriter(s.redis_url, s.stream_prefix, {"orders": s.orders_maxlen, "fills": s.fills_maxlen})
-        self.writer.write([])
+        maxlen = {"orders": s.orders_maxlen, "fills": s.fills_maxlen}
+        self.outbox = Outbox(RecordWriter(s.redis_url, s.stream_prefix, maxlen))
+        self.outbox.start()
         # Instruments are said when they change, so their whole history is read; books and quotes come often enough.
         status = PackedReader(s.redis_url, s.stream_prefix, ["status"], start="0", block_ms=BLOCK_MS)
         shown = PackedReader(s.redis_url, s.stream_prefix, ["book", "nbbo"], start="$", block_ms=BLOCK_MS)
@@ -94,6 +98,7 @@ class Oms:
 
     def watch(self) -> int:
         """Decide until told to stop; return the exit status."""
+        setcontext(EXACT.copy())
         now = time.monotonic()
         due = dict.fromkeys(("tick", "report", "stats", "marks", "reconcile"), now)
         while not self.stopping.is_set():
@@ -107,9 +112,9 @@ class Oms:
                 self.handle(item)
             self.publish()
             self._chores(due)
-            for feed in self.feeds:
-                if feed.error is not None:
-                    raise feed.error
+            for error in (*(feed.error for feed in self.feeds), self.outbox.error):
+                if error is not None:
+                    raise error
         return 0
 
     def _chores(self, due: dict[str, float]) -> None:
@@ -166,11 +171,10 @@ class Oms:
         self.desk.on_market(changed, wall_ns())
 
     def publish(self) -> None:
-        """Write what the desk left, or what waits since Redis was away."""
-        records = self.desk.out
-        if records or self.writer.waiting or not self.writer.connected:
-            self.writer.write(records)
-            self.metrics.note_records(records)
+        """Hand over what the desk left to be written."""
+        if self.desk.out:
+            self.outbox.put(self.desk.out)
+            self.metrics.note_records(self.desk.out)
             self.desk.out = []
 
     def report(self) -> None:
@@ -180,9 +184,9 @@ class Oms:
         self.segment.ready(not problem, problem)
         self.metrics.update(wall_ns(), not problem)
         redis = {
-            "connected": self.writer.connected and all(reader.connected for reader in self.readers),
-            "published": self.writer.published,
-            "dropped": self.writer.dropped,
+            "connected": self.outbox.writer.connected and all(reader.connected for reader in self.readers),
+            "published": self.outbox.writer.published,
+            "dropped": self.outbox.dropped,
             "breaks": sum(reader.breaks for reader in self.readers if isinstance(reader, PackedReader)),
         }
         self.segment.publish_status(self.metrics.status(self.front.port, redis))
@@ -191,8 +195,8 @@ class Oms:
         for reader in self.readers:
             if not reader.connected:
                 return f"Redis is not readable: {reader.last_error}"
-        if not self.writer.connected:
-            return f"Redis is not writable: {self.writer.last_error}"
+        if not self.outbox.writer.connected:
+            return f"Redis is not writable: {self.outbox.writer.last_error}"
         return ""
 
     def say_stats(self) -> None:
@@ -214,11 +218,11 @@ class Oms:
         for feed in self.feeds:
             feed.join(2 * BLOCK_MS / 1000 + 1.0)
         self.publish()
+        self.outbox.stop()
         self.report()
         self.say_stats()
         for reader in self.readers:
             reader.close()
-        self.writer.close()
         self.front.stop()
         self.control.stop()
         self.state.close()
