@@ -141,10 +141,12 @@ class PackedWriter:
     def _execute(self, entries: Sequence[Entry]) -> tuple[list[Entry], Exception | None]:
         """Write entries; return those that Redis refused, which alone may be written again, and why the first was."""
         pipe = self._connection.client.pipeline(transaction=False)
+        untold = set(self._broken)
         for stream, n, data in entries:
             fields: dict[str, int | bytes] = {"v": SCHEMAS[stream].version, "run": self._run, "n": n, "d": data}
-            if stream in self._broken:
+            if stream in untold:
                 fields["b"] = self._lost_since
+                untold.discard(stream)
             length = self._maxlen.get(stream, DEFAULT_MAXLEN)
             pipe.xadd(f"{self._prefix}{stream}", fields, maxlen=length, approximate=True)  # type: ignore[arg-type]
         answers = pipe.execute(raise_on_error=False)
