@@ -27,15 +27,21 @@ def open_sender(group: str, port: int, interface: str, ttl: int = 0) -> socket.s
     ------
     ConfigError
         When the group is no multicast address.
+    OSError
+        When no interface has that address.
     """
     check_group("command line", "group", group)
     check_port("command line", "port", port)
     check_address("command line", "interface", interface)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
-    sock.connect((group, port))
+    try:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+        sock.connect((group, port))
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 import pytest
 
 from libs.multicast.receiver import new_batch, open_receiver, receive
-from tests.libs.multicast.groups import BUFFER, GROUP_A, drain, line, readable, udp_port
+from tests.libs.multicast.groups import BUFFER, GROUP_A, LOOPBACK, drain, line, readable, udp_port
 
 pytestmark = pytest.mark.integration
 
@@ -41,6 +42,16 @@ def test_an_empty_datagram_has_no_bytes() -> None:
         sender.send(b"before")
         sender.send(b"")
         assert drain(sock, batch, 2) == [b"before", b""]
+
+
+def test_what_is_sent_to_the_host_itself_stays_out() -> None:
+    """The socket is bound to the group: a datagram to the same port of the host's own address is not taken."""
+    batch = new_batch(4)
+    with line(GROUP_A) as (sock, sender), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(b"unicast", (LOOPBACK, sender.getpeername()[1]))
+        sender.send(b"multicast")
+        assert drain(sock, batch, 1) == [b"multicast"]
+        assert receive(sock.fd, batch) == 0
 
 
 def test_a_bad_descriptor_gives_its_errno() -> None:
