@@ -13,10 +13,10 @@ import numpy as np
 from libs.book.flags import INVALID
 from libs.market.exchanges import EXCHANGES, exchange_id
 from libs.nbbo.states import NO_EXCHANGE
-from libs.orders.decimals import EXACT, ONE, decimal_of
+from libs.orders.decimals import EXACT, ONE, ZERO, decimal_of
 from libs.orders.events import Side
 from libs.risk.views import Steps
-from libs.streams.schemas import BOOK, NBBO, STATUS_KINDS
+from libs.streams.schemas import BOOK, NBBO, STATUS_KINDS, TOP_LEVELS
 
 WHOLE_CHANNEL = 0xFFFFFFFF
 END_OF_TIME_US = 2**62
@@ -158,6 +158,11 @@ class Market:
         """Return a book's id, or -1 where none was seen."""
         return self._ids.get((exchange, symbol), -1)
 
+    @property
+    def any_book(self) -> bool:
+        """Whether a book was seen in this run."""
+        return bool(self._keys)
+
     def key(self, book: int) -> tuple[str, str]:
         """Return the exchange and symbol of a book that was seen."""
         return self._keys[book]
@@ -187,6 +192,19 @@ class Market:
             (decimal_of(price, price_exp), decimal_of(size, size_exp))
             for price, size in zip(prices, sizes, strict=True)
         ]
+
+    def size_at(self, book: int, side: Side, price: Decimal) -> Decimal | None:
+        """Return the size of one level, zero where there is none; None where it lies beyond the levels shown."""
+        row = self.books[book]
+        name = "bid" if side == "buy" else "ask"
+        count = int(row[f"{name}_count"])
+        prices = row[f"{name}_prices"][:count].tolist()
+        mantissa = price.scaleb(-int(row["price_exponent"]), EXACT)
+        if mantissa in prices:
+            return decimal_of(int(row[f"{name}_sizes"][prices.index(mantissa)]), int(row["size_exponent"]))
+        last = prices[-1] if count == TOP_LEVELS else None
+        hidden = last is not None and (mantissa < last if side == "buy" else mantissa > last)
+        return None if hidden else ZERO
 
     def best(self, book: int, side: Side) -> Decimal | None:
         """Return the best price of one side of a book; None where there is none."""

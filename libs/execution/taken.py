@@ -8,7 +8,6 @@ from decimal import Decimal
 from libs.execution.market import Market
 from libs.orders.decimals import ZERO, exact
 from libs.orders.events import Side
-from libs.streams.schemas import TOP_LEVELS
 
 
 @dataclass(slots=True)
@@ -45,23 +44,14 @@ class Taken:
         levels = self._books.get(book)
         if levels is None:
             return
-        for side in ("buy", "sell"):
-            _forget(levels, side, market.levels(book, side))
+        for key, level in list(levels.items()):
+            size = market.size_at(book, *key)
+            # Of a level beyond the ones shown nothing is known, so what we took stays taken.
+            if size is not None and size != level.shown:
+                del levels[key]
         if not levels:
             del self._books[book]
 
     def clear(self) -> None:
         """Forget everything: book ids are those of another run."""
         self._books.clear()
-
-
-def _forget(levels: dict[tuple[Side, Decimal], Level], side: Side, shown: list[tuple[Decimal, Decimal]]) -> None:
-    sizes = dict(shown)
-    last = shown[-1][0] if len(shown) == TOP_LEVELS else None
-    for key in [key for key in levels if key[0] == side]:
-        price = key[1]
-        size = sizes.get(price)
-        # Of a level beyond the ones shown nothing is known, so what we took stays taken.
-        hidden = size is None and last is not None and (price < last if side == "buy" else price > last)
-        if not hidden and size != levels[key].shown:
-            del levels[key]

@@ -140,9 +140,9 @@ class Oms:
         if isinstance(item, Signals):
             for record in item.records:
                 self.desk.on_signal(record.fields, wall_ns())
-                if self.desk.sent_after_ns:
-                    self.metrics.note_sent(self.desk.sent_after_ns, wall_ns())
-                    self.desk.sent_after_ns.clear()
+                if self.desk.handed_over:
+                    self.metrics.note_sent(self.desk.handed_over, wall_ns())
+                    self.desk.handed_over.clear()
             item.done.set()
         elif isinstance(item, Rows):
             self._take_rows(item)
@@ -158,7 +158,8 @@ class Oms:
         if rows.run != self.market.run:
             if run_number(rows.run) < run_number(self.market.run):
                 return
-            if self.market.run:
+            # The status stream is read from its beginning, which may be of runs long over.
+            if self.market.any_book:
                 self.log.warning("consumer_restarted", run=rows.run, before=self.market.run)
             self.market.begin_run(rows.run)
         changed = NO_BOOKS

@@ -58,8 +58,9 @@ class Desk:
     ----------
     out : list of (stream, fields)
         Records to publish; whoever publishes them empties it.
-    sent_after_ns : list of int
-        Scheduled send of the event behind a signal to its order's hand-over; emptied as ``out`` is.
+    handed_over : list of (int, int)
+        Of each order handed over to the venue: scheduled send of the event behind it (µs), and when its signal was made
+        (ns); whoever measures empties it.
     denied : Counter
         Intents by denial code.
     """
@@ -73,7 +74,7 @@ class Desk:
         self.losses = Losses(self.ledger.marks)
         self.rate = OrderRate(settings.limits.max_orders_per_s)
         self.out: list[Outgoing] = []
-        self.sent_after_ns: list[int] = []
+        self.handed_over: list[tuple[int, int]] = []
         self.denied: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()
         self.signals = 0
@@ -192,7 +193,7 @@ class Desk:
         self.working.update(order, order_usd(proposal, view))
         self.rate.note(now_ns)
         answer = self.venue.submit(order, now_ns)
-        self.sent_after_ns.append(signal.sent_ts_us)
+        self.handed_over.append((signal.sent_ts_us, signal.signal_ts_ns))
         self.sent[order.side] += 1
         self._record([Changed(order.client_order_id, State.SENT, now_ns), *answer])
         return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from libs.orders.states import State
 from libs.risk.denials import Denial
-from libs.telemetry.hdr import summary
+from libs.telemetry.hdr import new_rows, summary
 from libs.telemetry.hdr_kernels import record_many
 from libs.telemetry.segment import Segment, Series
 from services.oms.desk import Desk
@@ -70,11 +70,14 @@ class Metrics:
     def __init__(self, segment: Segment, desk: Desk) -> None:
         self.segment, self.desk = segment, desk
         self.row = segment.row("md_e2e_latency_seconds", path=PATH)
+        self.from_signal = new_rows(1)
         self.recent: deque[dict[str, str]] = deque(maxlen=RECENT)
 
-    def note_sent(self, sent_ts_us: list[int], now_ns: int) -> None:
-        """Record the latency of orders handed over just now: from the scheduled send of the event behind them."""
-        record_many(self.segment.rows, self.row, now_ns - 1000 * np.array(sent_ts_us, np.int64))
+    def note_sent(self, handed_over: list[tuple[int, int]], now_ns: int) -> None:
+        """Record the latency of orders handed over just now, from the scheduled send and from the signal."""
+        times = np.array(handed_over, np.int64)
+        record_many(self.segment.rows, self.row, now_ns - 1000 * times[:, 0])
+        record_many(self.from_signal, 0, now_ns - times[:, 1])
 
     def note_records(self, records: list[tuple[str, dict[str, str]]]) -> None:
         """Remember the orders sent last; each shows its latest state."""
@@ -153,7 +156,10 @@ class Metrics:
             "reconcile_differences": desk.different[:RECENT],
             "illegal_transitions": desk.ledger.illegal,
             "journal_bytes": desk.journal.size,
-            "latency_ns": {"order": summary(self.segment.rows[self.row])},
+            "latency_ns": {
+                "order": summary(self.segment.rows[self.row]),
+                "signal_to_order": summary(self.from_signal[0]),
+            },
             "redis": redis,
             "http_port": http_port,
             "recent": list(self.recent),

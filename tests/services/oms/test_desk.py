@@ -131,7 +131,7 @@ def test_a_signal_becomes_a_filled_order(tmp_path: Path) -> None:
     assert desk.exposure.by_symbol["BTC-USDT"] == 99
     assert desk.exposure.total.unrealised == Decimal("-0.99")
     assert desk.reconcile() == []
-    assert desk.sent_after_ns == [START_US]
+    assert desk.handed_over == [(START_US, NOW_NS)]
 
 
 def test_a_sell_goes_below_the_bid(tmp_path: Path) -> None:
