@@ -19,8 +19,8 @@ TIMEOUT_S = 900.0
 POLL_S = 0.05
 # Two processes share the work, which is about as much for each; a process that follows another finds its kernels.
 QUEUES = (
-    (("consumer", "books"), ("consumer", "all")),
-    (("consumer", "receive"), ("replay", ""), ("signals", ""), ("oms", "")),
+    (("consumer", "books"), ("signals", ""), ("oms", "")),
+    (("consumer", "receive"), ("replay", "")),
 )
 
 
