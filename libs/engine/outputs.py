@@ -40,9 +40,10 @@ def _power_of_two(n: int) -> int:
 def spec(max_books: int, max_symbols: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return name → (dtype, shape) of the arrays, for shared memory.
 
-    ``out_features``, ``out_books`` and ``out_nbbo`` hold records of libs.streams.schemas, a version and a dirty word
-    for each (1 while the id stands in its queue); the queues hold ids, powers of two and never smaller than the number
-    of ids; ``out_trades`` and ``out_status`` are bounded queues of records; ``out_controls`` has a row of words a queue.
+    ``out_features``, ``out_books`` and ``out_nbbo`` hold records of libs.streams.schemas, a version and a dirty
+    word for each (1 while the id stands in its queue); the queues hold ids, powers of two and never smaller than
+    the number of ids; ``out_trades`` and ``out_status`` are bounded queues of records; ``out_controls`` has a row
+    of words for each queue.
     """
     books, symbols = _power_of_two(max_books), _power_of_two(max_symbols)
     shapes: dict[str, tuple[int, ...]] = {

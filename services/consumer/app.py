@@ -110,11 +110,33 @@ class Consumer:
     def start(self) -> None:
         """Open sockets, join the group, start the threads and the HTTP front."""
         udp = self.config.udp_config
-        options = self.config.processing_config
         lines = [(udp.group, udp.port)]
         if udp.line_b is not None:
             lines.append((udp.line_b.group, udp.line_b.port))
         self.sockets = [open_receiver(group, port, udp.interface, udp.buffer_size) for group, port in lines]
+        self._start_threads()
+        self.front = Front.start(
+            self.segment,
+            self.settings.http_host,
+            self.settings.http_port,
+            routes="services.consumer.routes:add_routes",
+            token=os.environ.get("CROSSBOOK_TOKEN"),
+        )
+        self.log.info(
+            "joined",
+            group=udp.group,
+            port=udp.port,
+            interface=udp.interface,
+            lines=len(lines),
+            receive_buffer_bytes=[s.rcvbuf for s in self.sockets],
+            wait="busy" if self.arrays["receive_settings"][receive.BUSY_POLL] else "epoll",
+            book_thread_spins=bool(self.arrays["process_settings"][columns.BUSY_POLL]),
+            cpus=os.cpu_count(),
+            http_port=self.front.port,
+        )
+
+    def _start_threads(self) -> None:
+        options = self.config.processing_config
         text_out, text_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.text_sockets = (text_out, text_in)
         text_out.setblocking(False)
@@ -155,25 +177,6 @@ class Consumer:
         self.publisher.start()
         self.book_thread.start()
         self.receive_thread.start()
-        self.front = Front.start(
-            self.segment,
-            self.settings.http_host,
-            self.settings.http_port,
-            routes="services.consumer.routes:add_routes",
-            token=os.environ.get("CROSSBOOK_TOKEN"),
-        )
-        self.log.info(
-            "joined",
-            group=udp.group,
-            port=udp.port,
-            interface=udp.interface,
-            lines=len(lines),
-            receive_buffer_bytes=[s.rcvbuf for s in self.sockets],
-            wait="busy" if self.arrays["receive_settings"][receive.BUSY_POLL] else "epoll",
-            book_thread_spins=bool(self.arrays["process_settings"][columns.BUSY_POLL]),
-            cpus=os.cpu_count(),
-            http_port=self.front.port,
-        )
 
     def _translate_text(self) -> None:
         """Turn datagrams in text mode into binary ones and give them back to the receive thread."""

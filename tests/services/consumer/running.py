@@ -25,6 +25,8 @@ from tests.conftest import ROOT, redis_executable
 from tests.libs.engine.harness import Feed
 
 WAIT_S = 20.0
+START_S = 180.0
+"""A first start compiles the kernels."""
 GROUP = "239.192.77.{}"
 SYMBOLS = [
     {"exchange": exchange, "symbol": symbol, "tick_size": "0.01", "lot_size": "0.001"}
@@ -42,9 +44,9 @@ PROCESSING = {
 }
 
 
-def wait(condition: Callable[[], Any], log: Callable[[], str] = str) -> Any:
+def wait(condition: Callable[[], Any], log: Callable[[], str] = str, timeout_s: float = WAIT_S) -> Any:
     """Wait until something holds and return it, or fail with the log."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < deadline, log()
         time.sleep(0.02)
@@ -148,9 +150,18 @@ class Service:
         """Return whether /readyz says so."""
         return self.get("/readyz")[0] == 200
 
-    def wait(self, condition: Callable[[], Any]) -> Any:
+    def wait(self, condition: Callable[[], Any], timeout_s: float = WAIT_S) -> Any:
         """Wait until something holds, or fail with the log."""
-        return wait(lambda: self.process.poll() is not None or condition(), self.log.read_text)
+
+        def holds() -> Any:
+            assert self.process.poll() is None, self.log.read_text()
+            return condition()
+
+        return wait(holds, self.log.read_text, timeout_s)
+
+    def started(self) -> None:
+        """Wait until it is ready."""
+        self.wait(self.ready, START_S)
 
     def wait_for_sequence(self, name: str, sequence: int) -> None:
         """Wait until a book shows the event that a message completed."""

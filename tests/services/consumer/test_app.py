@@ -31,7 +31,7 @@ class Run:
     def __init__(self, folder: Path, url: str) -> None:
         self.url, self.line = url, Line(1)
         self.service = Service(folder, url, self.line, settings=f'stream_prefix = "{PREFIX}"\n')
-        self.service.wait(self.service.ready)
+        self.service.started()
         self.binance, self.okx = feed(0), feed(3)
         self.line.send(*(f.heartbeat() for f in (self.binance, self.okx) for _ in range(3)))
         self._open(self.binance)

@@ -18,6 +18,7 @@ from services.consumer.__main__ import main
 from tests.conftest import ROOT
 from tests.libs.engine.harness import LAST, Feed
 from tests.services.consumer.running import (
+    START_S,
     SYMBOLS,
     Line,
     OwnRedis,
@@ -39,7 +40,7 @@ class Run:
         self.a, self.b = Line(2), Line(3)
         udp = {"line_b": {"group": self.b.group, "port": self.b.port}, "allowed_sources": ["127.0.0.1"]}
         self.service = Service(folder, self.redis.url, self.a, udp=udp)
-        self.service.wait(self.service.ready)
+        self.service.started()
 
     def open(self, exchange: int) -> Feed:
         """Begin a channel on both lines and return its numbering."""
@@ -138,7 +139,7 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
         path = write_config(tmp_path, "redis://127.0.0.1:1/0", (line.group, line.port), http_port=port)
         command = [sys.executable, "-m", "services.consumer", "--config", str(path)]
         found = subprocess.run(
-            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=30, check=False
+            command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=START_S, check=False
         )
     assert found.returncode == 3
     (said,) = found.stderr.splitlines()
