@@ -67,6 +67,11 @@ def tcp_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def stop_limit_s() -> float:
+    """Return how long a stop may take: 2 s, and in proportion longer where others want the processors too."""
+    return 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def feed(exchange: int = 0) -> Feed:
     """Return a sender's numbering whose session begins now."""
     return Feed(exchange, time.time_ns())

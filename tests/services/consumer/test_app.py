@@ -16,7 +16,7 @@ from libs.streams.reader import PackedReader
 from libs.streams.schemas import SCHEMAS, STATUS_KINDS
 from libs.wire.text import to_text
 from tests.libs.engine.harness import LAST, Feed
-from tests.services.consumer.running import Line, Service, feed
+from tests.services.consumer.running import Line, Service, feed, stop_limit_s
 
 pytestmark = pytest.mark.integration
 
@@ -269,7 +269,7 @@ def test_sigterm_drains_and_says_a_last_word(run: Run) -> None:
     run.line.send(last)
     time.sleep(0.05)
     status, seconds = run.service.stop()
-    assert (status, seconds < 2) == (0, True), run.service.log.read_text()
+    assert (status, seconds < stop_limit_s()) == (0, True), run.service.log.read_text()
     words = run.service.lines()
     assert words[-1]["event"] == "stats"
     assert (words[-1]["books"], words[-1]["lost"]) == (3, 1)
