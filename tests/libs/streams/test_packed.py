@@ -63,6 +63,7 @@ def test_records_come_back_as_they_went(redis_server: str, prefix: str, name: st
     assert {(batch.stream, batch.run) for batch in found} == {(name, str(RUN))}
     assert found[0].rows.dtype == SCHEMAS[name].dtype
     assert (writer.published, writer.dropped, reader.breaks) == (5, 0, 0)
+    assert reader.read() == []
     writer.close()
     reader.close()
 

@@ -58,7 +58,10 @@ def test_the_whole_catalogue_parses_in_both_formats() -> None:
         assert name in plain or metric.name in plain
 
 
-VALUES = st.lists(st.integers(0, 2**39), max_size=40)
+NEAR_EDGES = st.builds(
+    lambda edge, off: round(edge * 1e9 * (1 + off / 1000)), st.sampled_from(LADDER), st.integers(-40, 40)
+)
+VALUES = st.lists(st.one_of(st.integers(0, 2**39), NEAR_EDGES), max_size=40)
 
 
 @given(VALUES)
