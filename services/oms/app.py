@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from decimal import setcontext
-from queue import Queue
 from types import FrameType
 
 import numpy as np
@@ -24,7 +23,8 @@ from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
 from libs.telemetry.segment import Segment
 from services.oms.control import Answers, Control, Routes, application
-from services.oms.feeds import QUEUE_ITEMS, Command, Items, MarketFeed, Rows, SignalFeed, Signals, run_number, take
+from services.oms.feeds import MarketFeed, SignalFeed, run_number
+from services.oms.items import Command, Items, Rows, Signals
 from services.oms.metrics import Metrics, series
 from services.oms.outbox import Outbox
 from services.oms.settings import Settings
@@ -63,7 +63,7 @@ class Oms:
         self.market, self.desk = self.state.market, self.state.desk
         self.segment = Segment.create("oms", series())
         self.metrics = Metrics(self.segment, self.desk)
-        self.items: Items = Queue(QUEUE_ITEMS)
+        self.items = Items()
         self.stopping = threading.Event()
 
     def start(self) -> None:
@@ -102,10 +102,10 @@ class Oms:
         now = time.monotonic()
         due = dict.fromkeys(("tick", "report", "stats", "marks", "reconcile"), now)
         while not self.stopping.is_set():
-            item = take(self.items, TICK_S)
+            item = self.items.take(TICK_S)
             while item is not None:
                 self.handle(item)
-                item = take(self.items, 0.0)
+                item = self.items.take(0.0)
                 if time.monotonic() >= due["tick"]:
                     break
             if item is not None:

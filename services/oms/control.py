@@ -10,7 +10,6 @@ import difflib
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from queue import Full
 from typing import Annotated, Any
 
 import msgspec
@@ -20,7 +19,7 @@ from libs.clock import wall_ns
 from libs.errors import CrossbookError
 from libs.orders.states import State
 from services.oms.desk import Desk
-from services.oms.feeds import Command, Items
+from services.oms.items import Command, Items
 from services.oms.metrics import limits_used
 from services.oms.records import order_record, position_json
 
@@ -115,10 +114,8 @@ class Routes:
             if future.set_running_or_notify_cancel():
                 future.set_result(result) if error is None else future.set_exception(error)
 
-        try:
-            self.items.put_nowait(Command(act, answer))
-        except Full:
-            raise TimeoutError from None
+        if not self.items.put(Command(act, answer)):
+            raise TimeoutError
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_TIMEOUT_S)
 
     async def orders(self, request: web.Request) -> web.Response:

@@ -6,45 +6,13 @@ The queue is bounded: where the desk is behind, readers wait, and the streams ke
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
-from typing import Any
 
 import numpy as np
 
-from libs.streams.reader import Batch, PackedReader, Record, RecordReader
+from libs.streams.reader import Batch, PackedReader, RecordReader
+from services.oms.items import Items, Rows, Signals
 
-QUEUE_ITEMS = 256
 WAIT_S = 0.1
-
-
-@dataclass(frozen=True)
-class Signals:
-    """Signals that came; ``done`` is set once they were acted on, which acknowledges them."""
-
-    records: list[Record]
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of the market's streams, of one run of the consumer, in the order of their entries."""
-
-    run: str
-    streams: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Command:
-    """Something that the control API asks the desk's thread to do."""
-
-    act: Callable[[], Any]
-    answer: Callable[[Any, Exception | None], None]
-
-
-Item = Signals | Rows | Command
-Items = Queue[Item]
 
 
 def by_run(batches: list[Batch]) -> list[Rows]:
@@ -93,16 +61,6 @@ class Feed(threading.Thread):
     def read_once(self) -> None:
         """Read and hand over what came."""
 
-    def put(self, item: Item) -> bool:
-        """Put an item into the queue, waiting for room; False when stopped meanwhile."""
-        while not self.stopping.is_set():
-            try:
-                self.items.put(item, timeout=WAIT_S)
-                return True
-            except Full:
-                continue
-        return False
-
 
 class SignalFeed(Feed):
     """Reads the signals stream in a group, and acknowledges what was acted on.
@@ -121,8 +79,9 @@ class SignalFeed(Feed):
         if not records:
             return
         signals = Signals(records)
-        if not self.put(signals):
-            return
+        while not self.items.put(signals):
+            if self.stopping.wait(WAIT_S):
+                return
         while not signals.done.wait(WAIT_S):
             if self.stopping.is_set():
                 return
@@ -139,12 +98,6 @@ class MarketFeed(Feed):
     def read_once(self) -> None:
         """Read and hand over."""
         for rows in by_run(self.reader.read()):
-            self.put(rows)
-
-
-def take(items: Items, wait_s: float) -> Item | None:
-    """Return the next item, or None when none came in time."""
-    try:
-        return items.get(timeout=wait_s) if wait_s > 0 else items.get_nowait()
-    except Empty:
-        return None
+            while not self.items.put_rows(rows, WAIT_S):
+                if self.stopping.is_set():
+                    return

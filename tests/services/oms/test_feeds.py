@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from queue import Queue
 from typing import Any
 
 from libs.errors import SchemaError
 from libs.streams.reader import Batch, Record
-from services.oms.feeds import Items, MarketFeed, Rows, SignalFeed, Signals, by_run, take
+from services.oms.feeds import MarketFeed, SignalFeed, by_run
+from services.oms.items import Command, Items, Rows, Signals
 from services.oms.outbox import Outbox
 from tests.oracles.shown import book_row, nbbo_row
 
@@ -60,15 +60,15 @@ def test_signals_are_acknowledged_only_when_done() -> None:
     """A batch that the desk has not finished stays unacknowledged, also when the service stops."""
     records = [Record("signals", "1-0", {}), Record("signals", "2-0", {})]
     reader = Reader(records[:1], records[1:])
-    items: Items = Queue()
+    items = Items()
     feed = SignalFeed(reader, items)  # type: ignore[arg-type]
     feed.start()
-    first = take(items, 2.0)
+    first = items.take(2.0)
     assert isinstance(first, Signals)
     time.sleep(0.02)
     assert reader.acknowledged == []
     first.done.set()
-    assert isinstance(take(items, 2.0), Signals)
+    assert isinstance(items.take(2.0), Signals)
     assert reader.acknowledged == records[:1]
     stop(feed)
     assert reader.acknowledged == records[:1]
@@ -76,13 +76,13 @@ def test_signals_are_acknowledged_only_when_done() -> None:
 
 def test_a_full_queue_holds_the_reader_back() -> None:
     """A reader waits for room instead of dropping or piling up, and can be stopped while it waits."""
-    items: Items = Queue(1)
+    items = Items(most_rows=1)
     feed = MarketFeed("market", Reader(*[[Batch("book", "1-0", "9", book_row(n))] for n in range(3)]), items)  # type: ignore[arg-type]
     feed.start()
     time.sleep(0.05)
     seen = []
     for _ in range(2):
-        rows = take(items, 2.0)
+        rows = items.take(2.0)
         assert isinstance(rows, Rows)
         seen.append(int(rows.streams["book"]["book_id"][0]))
     assert seen == [0, 1]
@@ -91,11 +91,25 @@ def test_a_full_queue_holds_the_reader_back() -> None:
 
 def test_a_reader_that_fails_tells_the_main_thread() -> None:
     """An unknown schema ends the thread with its error kept for the main thread."""
-    feed = MarketFeed("market", Reader(SchemaError("version 2")), Queue())  # type: ignore[arg-type]
+    feed = MarketFeed("market", Reader(SchemaError("version 2")), Items())  # type: ignore[arg-type]
     feed.start()
     feed.join(2)
     assert isinstance(feed.error, SchemaError)
-    assert take(feed.items, 0.0) is None
+    assert feed.items.take(0.0) is None
+
+
+def test_urgent_items_go_first() -> None:
+    """Signals and commands overtake rows and keep their own order; each kind has a bound."""
+    items = Items(most_rows=2, most_urgent=2)
+    rows = Rows("1", {})
+    first, second = Signals([]), Command(list, lambda *_: None)
+    assert items.put_rows(rows, 0.0)
+    assert items.put(first)
+    assert items.put(second)
+    assert not items.put(first)
+    assert items.put_rows(rows, 0.0)
+    assert not items.put_rows(rows, 0.01)
+    assert [items.take(0.0) for _ in range(5)] == [first, second, rows, rows, None]
 
 
 class Writer:
