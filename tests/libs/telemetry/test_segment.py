@@ -81,7 +81,7 @@ def test_status_is_whole_while_it_is_written() -> None:
     found = segment()
     reader = Segment.attach(found.arena.fd, found.spec())
     stop = threading.Event()
-    numbers = []
+    numbers: list[int] = []
 
     def write() -> None:
         n = 0
@@ -92,7 +92,7 @@ def test_status_is_whole_while_it_is_written() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        while len(numbers) < 300:
+        while len(set(numbers)) < 30:
             document = json.loads(reader.status())
             if document:
                 assert set(document) == {document[0]} and len(document) == 1 + document[0] % 3000
@@ -100,7 +100,7 @@ def test_status_is_whole_while_it_is_written() -> None:
     finally:
         stop.set()
         writer.join()
-    assert numbers == sorted(numbers) and numbers[0] < numbers[-1]
+    assert numbers == sorted(numbers)
 
 
 def test_status_stays_whole_when_its_writer_stops_half_way() -> None:
