@@ -60,12 +60,22 @@ class _Latest:
         n = take_latest(*self._arrays, self._buffer)
         rows = self._buffer[:n]
         if self._unsent:
-            for identity in rows[:, 0] & 0xFFFFFFFF:
-                self._unsent.pop(int(identity), None)
+            self._merge(rows.view(self.dtype)[:, 0], rows[:, 0] & 0xFFFFFFFF)
             if self._unsent:
                 rows = np.concatenate([rows, np.stack(list(self._unsent.values()))])
                 self._unsent.clear()
         return rows.view(self.dtype)[:, 0]
+
+    def _merge(self, newer: np.ndarray, identities: np.ndarray) -> None:
+        """Let newer records stand for those of the same id that were put back, their age and their events included."""
+        for record, identity in zip(newer, identities.tolist(), strict=True):
+            words = self._unsent.pop(identity, None)
+            if words is None:
+                continue
+            older = words.view(self.dtype)[0]
+            record["oldest_sent_ts_us"] = min(record["oldest_sent_ts_us"], older["oldest_sent_ts_us"])
+            if "events" in self.dtype.names:
+                record["events"] += older["events"]
 
     def put_back(self, rows: np.ndarray) -> None:
         """Keep records that could not be written; a newer one of the same id replaces each."""

@@ -150,6 +150,8 @@ def test_what_could_not_be_written_comes_again_unless_newer(bench: Bench) -> Non
         sequences = {row["symbol"]: row["sequence"] for row in bench.writer.rows(stream)}
         assert len(bench.writer.rows(stream)) == 2
         assert sequences == {b"ETH-USDT": quiet, b"BTC-USDT": bench.feed.next - 1}
+        (newest,) = (row for row in bench.writer.rows(stream) if row["symbol"] == b"BTC-USDT")
+        assert newest["events"] == 2 and newest["oldest_sent_ts_us"] < newest["sent_ts_us"]
 
 
 def test_an_outage_loses_no_latest_state(bench: Bench) -> None:
@@ -176,10 +178,9 @@ def test_an_outage_loses_no_latest_state(bench: Bench) -> None:
 
 def test_everything_is_flushed_at_the_end(bench: Bench) -> None:
     """A stop waits for no interval and for no batch: the last state of each book, every trade and status goes out."""
-    bench.publisher.start()
     bench.publisher.book_interval_s = 60.0
     bench.host.take(bench.feed.snapshot(), bench.feed.snapshot("ETH-USDT", 2000))
-    os.eventfd_write(bench.wake, 1)
+    bench.publisher.start()
     bench.wait(lambda: len(bench.writer.rows("book")) == 2 and len(bench.writer.rows("features")) == 2)
     time.sleep(0.05)
     bench.wait(lambda: len(bench.writer.rows("nbbo")) >= 2)
