@@ -74,7 +74,7 @@ class _Latest:
                 continue
             older = words.view(self.dtype)[0]
             record["oldest_sent_ts_us"] = min(record["oldest_sent_ts_us"], older["oldest_sent_ts_us"])
-            if "events" in self.dtype.names:
+            if "events" in (self.dtype.names or ()):
                 record["events"] += older["events"]
 
     def put_back(self, rows: np.ndarray) -> None:
