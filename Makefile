@@ -16,7 +16,9 @@ setup:  ## Make .venv with everything in it
 up: setup  ## Run the whole pipe: make up ARGS="--duration 20"
 	@$(BIN)/crossbook up $(ARGS)
 
+# Kernels are compiled first, once: no test waits for the compiler until it times out, and two workers never compile the same.
 test: setup  ## Run every test: make test ARGS="-k book"
+	@$(BIN)/crossbook warm
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup  ## Check format, lint and types
@@ -40,6 +42,7 @@ bench: setup  ## Measure books beside named references, then the pipe under load
 	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)" $(ARGS)
 
 fuzz: setup  ## The property tests with many more examples
+	@$(BIN)/crossbook warm
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 $(ARGS)
 
 dashboards: setup  ## Write grafana/dashboards anew
