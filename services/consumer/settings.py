@@ -19,11 +19,11 @@ Natural = Annotated[int, msgspec.Meta(ge=0)]
 class Maxlen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Approximate length of each stream, in entries."""
 
-    features: Positive = 20_000
-    book: Positive = 5_000
-    nbbo: Positive = 5_000
-    trades: Positive = 20_000
-    status: Positive = 20_000
+    features: Positive = 8_000
+    book: Positive = 1_000
+    nbbo: Positive = 2_000
+    trades: Positive = 8_000
+    status: Positive = 8_000
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_format: Literal["auto", "json", "console"] = "auto"
     feature_interval_ms: Natural = 0
     book_interval_ms: Natural = 20
-    publish_batch: Positive = 512
+    publish_batch: Positive = 128
     maxlen: Maxlen = msgspec.field(default_factory=Maxlen)
 
 
