@@ -185,7 +185,7 @@ def _choose_http(found: Resolved, claims: Claims) -> None:
         port = claims.tcp_port(host, wanted)
         values["http_port"] = port
         found.endpoints[name] = Endpoint(host, port)
-        _note_move(found, f"{name}'s HTTP port {wanted}", port, wanted)
+        _note_move(found, f"HTTP port {wanted} ({name})", port, wanted)
 
 
 def _note_move(found: Resolved, what: str, port: int, wanted: int) -> None:

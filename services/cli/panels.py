@@ -133,6 +133,8 @@ def signals(snapshot: Snapshot, pace: Pace, height: int, *, wide: bool) -> Panel
     said = snapshot.statuses.signals
     by = said.get("by_action", {})
     table = _rows()
+    if not said.get("recent"):
+        return _panel(Text(str(said.get("threshold_note", "")), style="dim"), "Signals 0/s", height)
     for signal in reversed(said.get("recent", [])[-max(0, height - 2) :]):
         action = str(signal.get("action", ""))
         table.add_row(

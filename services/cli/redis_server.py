@@ -94,8 +94,14 @@ def without_password(url: str) -> str:
     return f"{scheme}{mark}***@{rest.rpartition('@')[2]}" if "@" in rest else url
 
 
-def check_external(url: str) -> None:
-    """Ask the user's Redis for a sign of life.
+def check_external(url: str, hint: str) -> None:
+    """Ask a Redis that is not ours for a sign of life.
+
+    Parameters
+    ----------
+    url : str
+    hint : str
+        How to get one.
 
     Raises
     ------
@@ -113,8 +119,6 @@ def check_external(url: str) -> None:
     try:
         client.ping()
     except redis.RedisError as error:
-        raise MissingError(
-            f"Redis at {without_password(url)}: {error}; start it, or unset REDIS_URL for an embedded one"
-        ) from error
+        raise MissingError(f"Redis at {without_password(url)}: {error}; {hint}") from error
     finally:
         client.close()

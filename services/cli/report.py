@@ -91,7 +91,8 @@ def channel_report(sent: int | None, consumer: Document) -> Document:
 def build(statuses: Statuses, run: Run) -> Document:
     """Return the whole document."""
     replay, consumer, signals, oms = statuses.replay, statuses.consumer, statuses.signals, statuses.oms
-    sent = sent_by_channel(replay)
+    # A replay that was killed took its count with it; what the receiver concludes of that session stands then.
+    sent = {} if run.restarts.get("replay") else sent_by_channel(replay)
     heard = consumer.get("channels", {})
     channels = {name: channel_report(sent.get(name), heard.get(name, {})) for name in {**sent, **heard}}
     received = sum(channel["received"] for channel in channels.values())

@@ -52,6 +52,7 @@ class Up:
         self.view: View | None = None
         self.flowing_since = 0.0
         self._resume_wanted = False
+        self._silent: list[str] = []
 
     def run(self) -> int:
         """Run until the end; return the exit status of cli.md."""
@@ -93,7 +94,7 @@ class Up:
         prefix = ""
         self.redis_socket = run.path / "redis.sock"
         if given:
-            redis_server.check_external(given)
+            redis_server.check_external(given, "start it, or unset REDIS_URL for an embedded one")
             name = hashlib.sha256(given.encode()).hexdigest()[:16]
             if not self.claims.take(f"redis-{name}"):
                 prefix = f"up-{os.getpid()}:"
@@ -192,8 +193,12 @@ class Up:
         The consumer comes first: when the replay still runs after that, the consumer's books were those of a running
         session.
         """
+        self._silent = []
         for name in SERVICES:
-            self.statuses.take(name, self.resolved.endpoints[name].status())
+            status = self.resolved.endpoints[name].status()
+            self.statuses.take(name, status)
+            if status is None:
+                self._silent.append(name)
         if self.statuses.replay.get("state") == "running" and self.statuses.consumer:
             self.statuses.before_end = self.statuses.consumer
         for name in (*SERVICES, "redis"):
@@ -214,7 +219,7 @@ class Up:
             elapsed_s=now - self.flowing_since,
             limit_s=self.options.duration_s,
             restarts=self.stack.restarts,
-            down=[name for name, place in self.stack.places.items() if place.child is None],
+            down=self._silent,
             warnings=list(self.stack.warnings),
             redis_url=redis_server.without_password(self.redis_url),
         )

@@ -35,7 +35,7 @@ def run(stream: str, symbol: str | None, limit: int, config: str | None) -> int:
     if stream not in known:
         raise ConfigError(FILE, "STREAM", f"one of {', '.join(known)}{near(stream, known)}", json.dumps(stream))
     url, prefix = where(config)
-    check_external(url)
+    check_external(url, "start one with `crossbook up`, or name one: REDIS_URL")
     found = _packed(url, prefix, stream) if stream in PACKED else _readable(url, prefix, stream)
     printed = 0
     try:

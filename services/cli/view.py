@@ -12,7 +12,7 @@ from services.cli.report import Run, Statuses
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment. ``limit_s`` 0: it has no end of its own; ``down``: waiting to be started again."""
+    """A run at one moment. ``limit_s`` 0: it has no end of its own; ``down``: gave no answer just now."""
 
     statuses: Statuses
     run: Run
@@ -36,8 +36,9 @@ class Snapshot:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Messages and updates a second."""
-        return {"messages_per_s": 0.0, "updates_per_s": 0.0} | self.statuses.consumer.get("rates", {})
+        """Messages and updates a second; 0 while nobody says so."""
+        said = {} if "consumer" in self.down else self.statuses.consumer.get("rates", {})
+        return {"messages_per_s": 0.0, "updates_per_s": 0.0} | said
 
     def latency(self, stage: str) -> dict[str, int] | None:
         """Return the figures of a stage, or None before anything passed it."""

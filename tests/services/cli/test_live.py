@@ -74,9 +74,22 @@ def test_the_screen_stands_before_anything_came() -> None:
     assert len(_drawn(empty, 80, 24)) <= 24
 
 
+def test_why_there_is_no_signal_is_said() -> None:
+    """With real costs there may be none; the panel then says what a prediction would have to beat."""
+    quiet = Snapshot(Statuses(signals={"threshold_note": "must leave more than 0 bps"}), Run("0.1.0", 0.0), 0.0, 0.0)
+    assert "must leave more than 0 bps" in "\n".join(_drawn(quiet, 80, 24))
+
+
 def test_without_a_terminal_a_line_says_the_same() -> None:
     """The line names rates, loss, books, latency, the costs profile, orders, restarts, and who is down."""
-    said = line(_snapshot(down=["consumer"]))
+    said = line(_snapshot())
     assert said.startswith("01:15  20,012 msg/s  81,234 upd/s  lost 12  books 249/250  wire p50 123 µs p99 4.12 ms")
     assert "signals 12 (demo)" in said
+    assert said.endswith("consumer restarted 1x")
+
+
+def test_who_does_not_answer_is_named() -> None:
+    """While the consumer is away its last rates are not shown as if they went on."""
+    said = line(_snapshot(down=["consumer"]))
+    assert said.startswith("01:15  0 msg/s  0 upd/s")
     assert said.endswith("consumer restarted 1x  consumer is down")

@@ -89,6 +89,15 @@ def test_a_channel_that_was_never_heard_is_unaccounted() -> None:
     assert report["channels"]["okx"]["unaccounted"] == 10
 
 
+def test_a_killed_sender_leaves_the_receivers_count() -> None:
+    """A replay that was started again counts from 0; the messages of its first life are not called unaccounted."""
+    statuses = _statuses(sent=80)
+    statuses.replay["sent"]["binance"]["next_sequence"] = 31
+    assert build(statuses, Run("1", 0.0))["channels"]["binance"]["unaccounted"] == 50
+    channel = build(statuses, Run("1", 0.0, restarts={"replay": 1}))["channels"]["binance"]
+    assert (channel["sent"], channel["unaccounted"]) == (80, 0)
+
+
 def test_healed_by_has_every_way() -> None:
     """The ways of healing are all there, in the contract's names; what else the consumer says stays."""
     channel = channel_report(100, LEDGER)
