@@ -128,6 +128,7 @@ def build(statuses: Statuses, run: Run) -> Document:
         "http": run.http,
         "nbbo": dict(running.get("nbbo", {})),
         "malformed_lines": int(replay.get("malformed_lines", 0)),
+        "bad_lines": list(replay.get("bad_lines", [])),
         "signals_by_action": dict(signals.get("by_action", {})),
         "signals_skipped": dict(signals.get("skipped", {})),
         "fills": oms.get("fills", 0),
@@ -168,6 +169,7 @@ def failed_checks(report: Document, run: Run) -> list[str]:
         "books diverged": report["books"]["diverged"],
     }
     failed += [f"{what}: {count:,}" for what, count in counts.items() if count]
+    failed += [f"malformed line: {line}" for line in report["bad_lines"]]
     failed += [f"restarts of {name}: {count}" for name, count in run.restarts.items() if count]
     # A replay that met bad lines says so with its exit status; they stand above already.
     bad_ends = {name: status for name, status in run.ended.items() if status and not (name == "replay" and failed)}

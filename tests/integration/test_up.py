@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,12 +75,14 @@ class Running:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+def start() -> Iterator[Callable[..., Running]]:
     """Start runs; whatever is still there at the end is killed."""
     begun: list[Running] = []
+    # pytest's own folder is too deep for a unix socket's path.
+    top = Path(tempfile.mkdtemp(prefix="cb-up-"))
 
     def begin(*arguments: str, **environment: str) -> Running:
-        folder = tmp_path / str(len(begun))
+        folder = top / str(len(begun))
         (folder / "run").mkdir(parents=True)
         report, log = folder / "report.json", folder / "log"
         command = [
@@ -107,6 +111,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     for running in begun:
         running.process.kill()
         running.process.wait()
+    shutil.rmtree(top, ignore_errors=True)
 
 
 def _sessions_left(run: Running, pids: list[int]) -> list[int]:

@@ -124,7 +124,7 @@ def test_failed_checks_are_named() -> None:
     assert _failed(_statuses(pending=1, applied=79)) == ["pending: 1 messages of binance at the stop"]
     assert _failed(Statuses()) == ["sent: not one message"]
     bad = _statuses()
-    bad.replay["malformed_lines"] = 3
+    bad.replay |= {"malformed_lines": 3, "bad_lines": ["a.jsonl:7: not JSON: nonsense"]}
     bad.consumer |= {"malformed": {"truncated": 2}, "redis": {"dropped": 5}}
     bad.consumer["books"]["diverged"] = 1
     assert _failed(bad, ended={"replay": 1, "oms": -9}, restarts={"consumer": 1}) == [
@@ -132,6 +132,7 @@ def test_failed_checks_are_named() -> None:
         "malformed lines in the recording: 3",
         "Redis records dropped: 5",
         "books diverged: 1",
+        "malformed line: a.jsonl:7: not JSON: nonsense",
         "restarts of consumer: 1",
         "exit status of oms: -9",
     ]
