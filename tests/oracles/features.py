@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from tests.oracles.book import ALL, NOTHING, SCALE, Content
+from tests.oracles.levels import ALL, NOTHING, SCALE, Content
 
 UNIT = Fraction(1, 10**SCALE)
 Levels = list[tuple[Fraction, Fraction]]

@@ -8,7 +8,8 @@ import numpy as np
 
 from libs.book import flags, kernels, state
 from libs.book.reader import snapshot_levels
-from tests.oracles.book import ALL, NOTHING, WAITS, Content, OracleBook, exact
+from tests.oracles.book import WAITS, OracleBook
+from tests.oracles.levels import ALL, NOTHING, Content, exact
 
 CODES = {
     kernels.EVENT_OPEN: "open",

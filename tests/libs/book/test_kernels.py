@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from libs.book import flags, kernels, state
 from libs.book.reader import snapshot_levels
-from tests.oracles.book import INVALID, Content, exact
+from tests.oracles.book import INVALID
+from tests.oracles.levels import Content, exact
 from tests.oracles.pair import CODES, Pair
 
 SNAPSHOT, LAST, BAD, REFRESH = 1, 2, 4, 8

@@ -8,7 +8,7 @@ import pytest
 
 from libs.book import flags, kernels
 from tests.oracles.binance import integers, spot_events
-from tests.oracles.book import Content, exact
+from tests.oracles.levels import Content, exact
 from tests.oracles.pair import Pair
 
 SNAPSHOT, LAST = 1, 2
