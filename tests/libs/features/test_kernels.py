@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from libs.book import kernels, state
 from libs.features.definitions import COLUMNS, INDEX
 from libs.features.kernels import compute_row, quotes
-from tests.oracles.levels import Content
 from tests.oracles.features import incomplete, present, ulps
+from tests.oracles.levels import Content
 
 MAX = 2**63 - 1
 SNAPSHOT, LAST = 1, 2
