@@ -91,11 +91,14 @@ def test_dockerfile_uses_what_old_engines_know() -> None:
 def test_image_compiles_kernels_for_any_cpu_as_its_own_user() -> None:
     """Kernels are compiled at build for a generic CPU, by the user who loads them."""
     assert "NUMBA_CPU_NAME=generic" in DOCKERFILE.split("FROM base")[0]
-    stages = DOCKERFILE.split("\nFROM ")
-    for name in ("runtime", "analysis"):
-        stage = next(each for each in stages if each.splitlines()[0].endswith(f" AS {name}"))
-        assert stage.index("USER crossbook") < stage.index("RUN crossbook warm")
-    assert DOCKERFILE.rstrip().split("\nFROM ")[-1].splitlines()[0].endswith(" AS runtime")
+    stages = {stage.split()[2]: stage for stage in DOCKERFILE.split("\nFROM ")[1:]}
+    assert set(stages) == {"base", "runtime", "analysis"}
+    assert stages["analysis"].startswith("runtime AS analysis")
+    runtime = stages["runtime"]
+    assert runtime.index("pip install") < runtime.index("USER crossbook") < runtime.index("RUN crossbook warm")
+    assert all(
+        stages[name].rindex("USER ") == stages[name].rindex("USER crossbook") for name in ("runtime", "analysis")
+    )
 
 
 class _Probe(BaseHTTPRequestHandler):
