@@ -149,10 +149,11 @@ def test_ci_runs_the_tests_of_the_readme() -> None:
 
 def test_links_in_the_documentation_lead_somewhere() -> None:
     """Every relative link of a README or another document points to a file that is there."""
-    wrong = []
-    for path in tracked_files():
-        if path.suffix == ".md":
-            for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
-                if "://" not in target and not (path.parent / target).exists():
-                    wrong.append(f"{short(path)} links to {target}")
+    wrong = [
+        f"{short(path)} links to {target}"
+        for path in tracked_files()
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
     assert not wrong
