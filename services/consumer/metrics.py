@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from libs.book.flags import HALTED, INVALID, MUTE, STALE
+from libs.book.flags import HALTED, INVALID, MUTE, NO_SNAPSHOT, STALE
 from libs.engine import columns, receive, state
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
@@ -140,6 +140,7 @@ class Metrics:
         for name, n in self.nbbo_states().items():
             self._gauge("md_nbbo_symbols", n, state=name)
         self._gauge("md_ready", float(writer.connected))
+        self._gauge("md_session_open", float(self._in_session()))
         self._rates.update(self._messages(), self._updates())
 
     def _update_channel(self, ch: int, exchange: str) -> None:
@@ -177,6 +178,12 @@ class Metrics:
         self._gauge("md_ring_capacity_items", self.arrays["rings"].shape[1] // 8, ring=exchange)
         self._gauge("md_ring_high_watermark_items", control[HIGH_WATER], ring=exchange)
         self._set("md_ring_dropped_total", int(control[18]), ring=exchange)
+
+    def _in_session(self) -> bool:
+        # A session's end takes the snapshot of every book away, and nothing else takes all of them.
+        registered = int(self.arrays["table_counts"][0])
+        heard = self.arrays["heard"][:registered] == 1
+        return bool(np.any(report.flags_of(self.arrays)[:registered][heard] & NO_SNAPSHOT == 0))
 
     def _messages(self) -> int:
         return int(self.arrays["sequencer_channels"][:, seq.RECEIVED].sum())

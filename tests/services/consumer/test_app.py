@@ -203,6 +203,7 @@ def test_metrics_can_be_read(run: Run) -> None:
     sent = run.binance.next - 1
     assert samples["md_messages_received_total", (("channel", "binance"),)] == sent
     assert samples["md_ready", ()] == 1
+    assert samples["md_session_open", ()] == 1
     assert samples["md_decode_errors_total", (("reason", "text"),)] == 1
     assert samples["md_decode_errors_total", (("reason", "bad_magic"),)] == 1
     line_b = [value for (name, labels), value in samples.items() if name.startswith("md_") and ("line", "B") in labels]
