@@ -19,14 +19,17 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("book",),
     ("features",),
     ("nbbo",),
+    ("recovery",),
     ("streams",),
     ("engine",),
     ("venues",),
+    ("sending",),
     ("storage",),
     ("models",),
     ("orders",),
     ("risk",),
     ("execution",),
+    ("simulation",),
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from libs.book.flags import HALTED, INVALID, MUTE, NO_SNAPSHOT, STALE
-from libs.engine import columns, receive, state
+from libs.engine import columns, receive, report, state
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
@@ -26,7 +26,6 @@ from libs.telemetry.hdr import summary
 from libs.telemetry.segment import Segment, Series
 from libs.units import format_decimal
 from libs.wire.kernels import REASONS
-from services.consumer import report
 
 LINES = ("A", "B")
 PATHS = ("wire", "heal_by_line", "book", "features", "heal_by_snapshot", "publish", "conflation_age")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from libs.book import flags as book_flags
 from libs.book.reader import snapshot_levels
+from libs.engine import report
 from libs.engine.state import bind_books, bind_table
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_find, t_name, t_symbol_name
@@ -19,7 +20,6 @@ from libs.nbbo.states import EXCLUSIONS, STATES
 from libs.streams.schemas import BOOK, NBBO, TOP_LEVELS
 from libs.telemetry.segment import Segment
 from libs.units import format_decimal
-from services.consumer import report
 from services.consumer.metrics import top_of
 
 DEFAULT_DEPTH = 20

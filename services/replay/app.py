@@ -13,18 +13,9 @@ from aiohttp import web
 
 from libs.errors import MissingError
 from libs.market.exchanges import EXCHANGES
-from libs.telemetry import logs
-from libs.telemetry.front import Front
-from libs.telemetry.hdr import new_rows
-from libs.telemetry.segment import Segment, Series
-from services.replay import producer, sender
-from services.replay.control import control_app
-from services.replay.pace import ACTIVE, BEAT_NS
-from services.replay.playback import Playback
-from services.replay.settings import Settings
-from services.replay.source import Source, open_source
-from services.replay.synthetic.source import SyntheticSource
-from services.replay.transmit import (
+from libs.sending import sender
+from libs.sending.pace import ACTIVE, BEAT_NS
+from libs.sending.transmit import (
     BYTES,
     CHANNELS,
     DATAGRAMS,
@@ -35,6 +26,16 @@ from services.replay.transmit import (
     MESSAGES,
     REORDERED,
 )
+from libs.telemetry import logs
+from libs.telemetry.front import Front
+from libs.telemetry.hdr import new_rows
+from libs.telemetry.segment import Segment, Series
+from services.replay import producer
+from services.replay.control import control_app
+from services.replay.playback import Playback
+from services.replay.settings import Settings
+from services.replay.source import Source, open_source
+from services.replay.synthetic.source import SyntheticSource
 
 STATUS_INTERVAL_S = 0.2
 _COUNTED = {

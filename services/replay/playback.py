@@ -13,11 +13,10 @@ import numpy as np
 from libs.errors import CrossbookError
 from libs.market.exchanges import EXCHANGES
 from libs.multicast.sender import open_sender
-from libs.telemetry.hdr import summary
-from services.replay.compose import REFRESH_ROUND, REFRESHES
-from services.replay.encode import INSTRUMENTS
-from services.replay.outbox import new_outbox, peek, poke
-from services.replay.pace import (
+from libs.sending.compose import REFRESH_ROUND, REFRESHES
+from libs.sending.encode import INSTRUMENTS
+from libs.sending.outbox import new_outbox, peek, poke
+from libs.sending.pace import (
     COMMAND,
     DONE,
     NEXT_SEQUENCE,
@@ -31,12 +30,13 @@ from services.replay.pace import (
     UPDATES_SENT,
     WANTED,
 )
+from libs.sending.rng import new_rng
+from libs.sending.sender import new_sender, run
+from libs.sending.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES, REORDER, new_lines
+from libs.telemetry.hdr import summary
 from services.replay.producer import Producer
-from services.replay.rng import new_rng
-from services.replay.sender import new_sender, run
 from services.replay.settings import Settings
 from services.replay.source import Source
-from services.replay.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES, REORDER, new_lines
 
 PR_SET_TIMERSLACK = 29
 _FAULTS = {"loss": LOSS, "duplicate": DUPLICATE, "reorder": REORDER}

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from libs.book.state import new as new_books
-from services.replay.chunk import Chunk, new_chunk
-from services.replay.compose import (
+from libs.sending.chunk import Chunk, new_chunk
+from libs.sending.compose import (
     CURSOR,
     NEED_MORE,
     NEXT_INSTRUMENT,
@@ -23,8 +23,8 @@ from services.replay.compose import (
     compose,
     new_composer,
 )
-from services.replay.encode import SLOT, SLOT_COUNT, SLOT_USED
-from services.replay.outbox import COUNTS, ENDED, FREE, READY, SLOT_BYTES, SLOTS, STATES, Outbox, peek, poke
+from libs.sending.encode import SLOT, SLOT_COUNT, SLOT_USED
+from libs.sending.outbox import COUNTS, ENDED, FREE, READY, SLOT_BYTES, SLOTS, STATES, Outbox, peek, poke
 from services.replay.settings import Settings
 from services.replay.source import Source
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from libs.sending.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk
+from libs.sending.listing import ANNOUNCED, LOT_EXP, TICK_EXP, Listing, add_row, new_listing
 from libs.storage.lines import BadLines
 from libs.storage.recording import BinanceRecording
 from libs.venues.binance import Units
 from libs.venues.events import STATUS_SYMBOL_INVALID, BookEvent, Event, StatusEvent, TradeEvent
-from services.replay.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk
-from services.replay.listing import ANNOUNCED, LOT_EXP, TICK_EXP, Listing, add_row, new_listing
 
 BINANCE = 0
 UNIT = 1000

@@ -9,9 +9,9 @@ from typing import Protocol
 import libs
 from libs.market.exchanges import EXCHANGES
 from libs.market.instruments import Instrument, load_folder
+from libs.sending.chunk import Chunk
+from libs.sending.listing import Listing
 from libs.storage.lines import BadLines
-from services.replay.chunk import Chunk
-from services.replay.listing import Listing
 from services.replay.recording import BINANCE, Known, RecordingSource
 from services.replay.settings import DEFAULT_RATE, Settings
 from services.replay.synthetic.source import SyntheticSource

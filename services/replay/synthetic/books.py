@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from libs.jit import kernel
-from services.replay.rng import below, exponential, normal, uniform
+from libs.sending.rng import below, exponential, normal, uniform
 from services.replay.synthetic.state import (
     BELIEVED,
     BEST,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from libs.jit import kernel
-from services.replay.chunk import (
+from libs.sending.chunk import (
     ASKS,
     AT,
     BIDS,
@@ -28,7 +28,7 @@ from services.replay.chunk import (
     WEIGHT,
     Chunk,
 )
-from services.replay.rng import below, exponential, normal, uniform
+from libs.sending.rng import below, exponential, normal, uniform
 from services.replay.synthetic.books import ASK, BID, best_bid, draw_size, follow, move_side, set_level, ticks, touch_up
 from services.replay.synthetic.state import (
     BELIEVED,

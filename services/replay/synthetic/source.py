@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from libs.sending.chunk import Chunk, new_chunk
+from libs.sending.listing import Listing, new_listing
 from libs.storage.lines import BadLines
-from services.replay.chunk import Chunk, new_chunk
-from services.replay.listing import Listing, new_listing
 from services.replay.synthetic.kernels import SCRATCH, UNIT, generate, snapshots
 from services.replay.synthetic.state import VENUES, new_market
 

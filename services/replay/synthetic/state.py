@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.replay.listing import Listing, add_row
+from libs.sending.listing import Listing, add_row
 
 RING = 256
 MAX_LEVELS = 100

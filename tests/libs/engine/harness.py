@@ -9,7 +9,7 @@ import numpy as np
 
 from libs.book import flags as book_flags
 from libs.book.reader import snapshot_levels
-from libs.engine import receive, state
+from libs.engine import receive, report, state
 from libs.engine.columns import BATCH, DEPTH_LEVELS, LIQUIDITY_BPS, STALE_AFTER_NS, STALE_CROSS_US, UNCERTAINTY_US
 from libs.engine.process import drain
 from libs.engine.state import Engine
@@ -17,7 +17,6 @@ from libs.market.symbol_table import t_find
 from libs.sequencing import state as seq
 from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS
 from libs.wire.messages import Heartbeat, Instrument, Message, OrderBook, Status, Trade, encode
-from services.consumer import report
 
 MS = 1_000_000
 SESSION = 1_700_000_000_000_000_000

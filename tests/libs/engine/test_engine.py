@@ -195,7 +195,7 @@ def test_a_refresh_is_compared_and_makes_no_row(feed: Feed, host: Host) -> None:
 
 def report_diverged(host: Host) -> int:
     """Return the count of REFRESHes that differed."""
-    from services.consumer.report import books_report
+    from libs.engine.report import books_report
 
     return books_report(dict(host.engine.arrays))["diverged"]
 

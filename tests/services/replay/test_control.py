@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.replay.control import control_app
-from tests.services.replay.listen import Heard
+from tests.libs.sending.listen import Heard
 
 pytestmark = pytest.mark.integration
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.replay.chunk import ASKS, AT, BIDS, BOOK, FEED_US, FLAGS, ID, KIND, PRICE, PRICE_EXP, SRC, TRADE
-from services.replay.listing import EXCHANGE, TICK, TICK_EXP, symbol_of
+from libs.sending.chunk import ASKS, AT, BIDS, BOOK, FEED_US, FLAGS, ID, KIND, PRICE, PRICE_EXP, SRC, TRADE
+from libs.sending.listing import EXCHANGE, TICK, TICK_EXP, symbol_of
 from services.replay.synthetic.source import SyntheticSource
 from services.replay.synthetic.state import LOG_PRICE, PRESSURE
 

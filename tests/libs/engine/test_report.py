@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from libs.engine import receive, state
+from libs.engine import receive, report, state
 from libs.telemetry.catalogue import METRICS
 from libs.telemetry.segment import Segment
-from services.consumer import report
 from services.consumer.metrics import Metrics, series
 from tests.libs.engine.harness import LAST, MS, Feed, Host
 

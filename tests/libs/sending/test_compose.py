@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.replay.chunk import Chunk, new_chunk
-from services.replay.listing import add_row, new_listing
-from services.replay.outbox import END, FEED_US, SRC, UPDATES
+from libs.sending.chunk import Chunk, new_chunk
+from libs.sending.listing import add_row, new_listing
+from libs.sending.outbox import END, FEED_US, SRC, UPDATES
 from services.replay.recording import RecordingSource
 from services.replay.synthetic.source import SyntheticSource
+from tests.libs.sending.composed import Composed
 from tests.oracles.hftp import BOOK, INSTRUMENT, LAST, REFRESH, SNAPSHOT, STATUS, TRADE, PlainBook
-from tests.services.replay.composed import Composed
 
 DATA = Path(__file__).resolve().parents[2] / "data/binance"
 Key = tuple[int, str]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from libs.book.state import new as new_books
-from services.replay.compose import (
+from libs.sending.compose import (
     CURSOR,
     NEED_MORE,
     NEXT_INSTRUMENT,
@@ -20,8 +20,8 @@ from services.replay.compose import (
     compose,
     new_composer,
 )
-from services.replay.encode import SLOT_COUNT, SLOT_USED
-from services.replay.outbox import AT, LENGTH, new_outbox
+from libs.sending.encode import SLOT_COUNT, SLOT_USED
+from libs.sending.outbox import AT, LENGTH, new_outbox
 from tests.oracles.hftp import Message, messages
 
 

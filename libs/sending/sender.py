@@ -12,10 +12,7 @@ import numpy as np
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import load_acquire, store_i64, store_release
-from libs.telemetry.hdr_kernels import record
-from libs.wire.encoders import put_header, put_heartbeat, put_status
-from libs.wire.layout import TYPE_HEARTBEAT, TYPE_STATUS, TYPE_TRADE
-from services.replay.outbox import (
+from libs.sending.outbox import (
     AT,
     COUNTS,
     END,
@@ -30,7 +27,7 @@ from services.replay.outbox import (
     UPDATES,
     Outbox,
 )
-from services.replay.pace import (
+from libs.sending.pace import (
     ACTIVE,
     BASE_DUE,
     BASE_SRC,
@@ -58,8 +55,11 @@ from services.replay.pace import (
     take_new_pace,
     wall_us,
 )
-from services.replay.transmit import CHANNEL, CHANNELS, HEARTBEATS, MAX_DATAGRAMS, MESSAGES, Lines, transmit
-from services.replay.transmit import LENGTH as OPEN_LENGTH
+from libs.sending.transmit import CHANNEL, CHANNELS, HEARTBEATS, MAX_DATAGRAMS, MESSAGES, Lines, transmit
+from libs.sending.transmit import LENGTH as OPEN_LENGTH
+from libs.telemetry.hdr_kernels import record
+from libs.wire.encoders import put_header, put_heartbeat, put_status
+from libs.wire.layout import TYPE_HEARTBEAT, TYPE_STATUS, TYPE_TRADE
 
 _SEQUENCE_OFF, _TIMESTAMP_OFF, _EXCHANGE_OFF, _TYPE_OFF = 4, 12, 20, 21
 _SESSION_END = 5

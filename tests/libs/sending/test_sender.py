@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from libs.sending.transmit import DATAGRAMS, DUPLICATED, LOST, REORDERED
 from libs.telemetry.hdr import quantile
 from services.replay.synthetic.source import FEED_START_US
-from services.replay.transmit import DATAGRAMS, DUPLICATED, LOST, REORDERED
+from tests.libs.sending.listen import Heard
 from tests.oracles.hftp import BOOK, HEARTBEAT, REFRESH, STATUS, messages
-from tests.services.replay.listen import Heard
 
 pytestmark = pytest.mark.integration
 DATA = Path(__file__).resolve().parents[2] / "data/binance"

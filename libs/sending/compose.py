@@ -26,8 +26,7 @@ from libs.book.state import (
 from libs.book.state import PRICE_EXP as BOOK_PRICE_EXP
 from libs.book.state import SIZE_EXP as BOOK_SIZE_EXP
 from libs.jit import kernel
-from libs.venues.events import CUT_ASKS, CUT_BIDS, STATUS_SYMBOL_INVALID
-from services.replay.chunk import (
+from libs.sending.chunk import (
     ASKS,
     AT,
     BIDS,
@@ -44,7 +43,7 @@ from services.replay.chunk import (
     TRADE,
     Chunk,
 )
-from services.replay.encode import (
+from libs.sending.encode import (
     FEED,
     LAST,
     MTU,
@@ -60,8 +59,9 @@ from services.replay.encode import (
     write_status,
     write_trade,
 )
-from services.replay.listing import ANNOUNCED, Listing
-from services.replay.outbox import SLOT_BYTES, Outbox
+from libs.sending.listing import ANNOUNCED, Listing
+from libs.sending.outbox import SLOT_BYTES, Outbox
+from libs.venues.events import CUT_ASKS, CUT_BIDS, STATUS_SYMBOL_INVALID
 
 REFRESH_LEVELS = 1024
 INSTRUMENT_ROWS = 40

@@ -9,7 +9,7 @@ import numpy as np
 from libs.jit import kernel
 from libs.libc import sendmmsg
 from libs.memory import address_of
-from services.replay.rng import uniform
+from libs.sending.rng import uniform
 
 CHANNELS = 5
 MAX_DATAGRAMS = 64

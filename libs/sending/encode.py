@@ -7,11 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.jit import kernel
-from libs.wire.encoders import put_book, put_header, put_instrument, put_status, put_trade
-from libs.wire.kernels import BOOK_BYTES, HEADER_BYTES
-from libs.wire.layout import TYPE_BOOK, TYPE_INSTRUMENT, TYPE_STATUS, TYPE_TRADE
-from services.replay.chunk import EXCHANGE_US, FLAGS, PRICE, PRICE_EXP, SIZE, SIZE_EXP, TRADE_ID
-from services.replay.listing import (
+from libs.sending.chunk import EXCHANGE_US, FLAGS, PRICE, PRICE_EXP, SIZE, SIZE_EXP, TRADE_ID
+from libs.sending.listing import (
     ANNOUNCED,
     EXCHANGE,
     INSTRUMENT_FLAGS,
@@ -24,7 +21,10 @@ from services.replay.listing import (
     TICK,
     TICK_EXP,
 )
-from services.replay.outbox import AT, END, FEED_US, LENGTH, SRC, UPDATES
+from libs.sending.outbox import AT, END, FEED_US, LENGTH, SRC, UPDATES
+from libs.wire.encoders import put_book, put_header, put_instrument, put_status, put_trade
+from libs.wire.kernels import BOOK_BYTES, HEADER_BYTES
+from libs.wire.layout import TYPE_BOOK, TYPE_INSTRUMENT, TYPE_STATUS, TYPE_TRADE
 
 SNAPSHOT, LAST, REFRESH = 1, 2, 8
 """OrderBook flags of HFTP."""

@@ -1,0 +1,1 @@
+"""Seeded fault schedules through the same cores that run live, under a virtual clock and network."""
