@@ -46,6 +46,7 @@ from libs.engine.rows import (
     show_nbbo,
 )
 from libs.engine.slots import INCOMPLETE_EVENT
+from libs.engine.waiting import drop_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2
@@ -115,6 +116,7 @@ def change_flags(
         Refuse the parts of an event that is open: one of them is lost.
     """
     before = book_word(p, b, state_book.FLAGS)
+    drop_snapshot(p, b)
     if drop_event:
         parts = book.abandon_event(books_of(p), b)
         exchange = exchange_of(p, b)

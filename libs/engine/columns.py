@@ -28,6 +28,8 @@ MESSAGES = 25
 LAST_FEED_US = 26
 LAST_SENT_US = 27
 INSTRUMENT_CHANGES = 28
+LOST_UPTO = 29  # the last sequence of the session that was given up
+BUFFERED = 30  # deltas that wait for a requested snapshot
 COLUMNS = 32
 assert REFUSED + len(REFUSALS) <= PENDING_PARTS
 
@@ -43,6 +45,8 @@ LIQUIDITY_BPS = 2
 STALE_CROSS_US = 3
 UNCERTAINTY_US = 4
 BUSY_POLL = 5
+REQUESTS_ON = 6  # 1: snapshots are requested, and deltas wait for them
+REQUEST_BELL = 7  # eventfd of who sends the requests; 0: none
 STALE_AFTER_NS = 8  # by exchange
 PROCESS_SETTINGS = 16
 

@@ -10,6 +10,7 @@ from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE
 from libs.engine.books import change_flags, update_nbbo
 from libs.engine.columns import (
     APPLIED,
+    BUFFERED,
     CHECKS,
     CHECKS_FAILED,
     GAP_BOOKS,
@@ -20,6 +21,7 @@ from libs.engine.columns import (
     LAST_FEED_US,
     LAST_SENT_US,
     LOST_NS,
+    LOST_UPTO,
     PENDING_PARTS,
     REFUSED,
     SESSION,
@@ -35,6 +37,7 @@ from libs.engine.directory import (
     SETTINGS,
     TABLE,
     TRADES_MISSED_US,
+    WAITING,
     book_count,
     book_word,
     books_of,
@@ -43,6 +46,7 @@ from libs.engine.directory import (
 )
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
 from libs.engine.slots import NO_BOOK, REFUSALS, byte_of, signed_byte_of
+from libs.engine.waiting import NEWEST_SEQUENCE, UPTO, WANTED_NS, forget, void, want_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2
@@ -61,7 +65,7 @@ def on_heartbeat(p: np.ndarray, slots: np.ndarray, at: int, ch: int) -> None:
     settled = ledger[APPLIED]
     for reason in range(N_REASONS):
         settled += ledger[REFUSED + reason]
-    pending = ledger[PENDING_PARTS] + slots[at + 13]
+    pending = ledger[PENDING_PARTS] + ledger[BUFFERED] + slots[at + 13]
     sent_ok = slots[at + 8] == slots[at + 10] + settled + slots[at + 12] + pending + slots[at + 14]
     received_ok = slots[at + 9] == settled + slots[at + 11] + pending
     ledger[CHECKS] += 1
@@ -111,6 +115,8 @@ def on_status(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> Non
             if code == 8:
                 words1(p, TRADES_MISSED_US)[i] = ledger[LAST_FEED_US]
             drop = set_mask & (NO_SNAPSHOT | BAD | VENUE_DOWN) != 0
+            if drop:
+                void(p, i, slots[at + 2])
             change_flags(p, i, set_mask, clear_mask, drop, sent_us, slots[at + 6], now)
     if code == 5 and not one:
         put_status(p, SESSION_ENDED, ch, -1, slots[at + 2], ledger[LAST_FEED_US], sent_us, now)
@@ -150,6 +156,7 @@ def on_instrument(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) ->
         if book_word(p, b, state_book.FLAGS) & ~before & NO_SNAPSHOT:
             # The multiplier changed. Taken back for a moment, so that the change is accounted for in one place.
             book.set_flags(books, b, 0, NO_SNAPSHOT)
+            void(p, b, slots[at + 2])
             change_flags(p, b, NO_SNAPSHOT, 0, True, slots[at + 3], slots[at + 6], now)
     delisted = flags & 2 != 0
     set_mask = DELISTED if delisted else 0
@@ -157,11 +164,12 @@ def on_instrument(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) ->
 
 
 @kernel
-def on_lost(p: np.ndarray, ch: int, lost: int, first: int, mono_ns: int) -> None:
-    """Mark every book of a channel: any of them may have missed something."""
+def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_ns: int) -> None:
+    """Mark every book of a channel, and ask for its snapshot: any of them may have missed something."""
     ledger = ledger_of(p, ch)
+    ledger[LOST_UPTO] = first + lost - 1
     if ledger[HOLES_OPEN] == 0:
-        ledger[LOST_NS] = mono_ns
+        ledger[LOST_NS] = opened_ns
     ledger[HOLES_OPEN] += 1
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     for b in range(book_count(p)):
@@ -169,6 +177,7 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, mono_ns: int) -> None
         waits = book_word(p, b, state_book.FLAGS) & NO_SNAPSHOT != 0 and book_word(p, b, state_book.PARTS) == 0
         if exchange_of(p, b) == ch and not waits:
             change_flags(p, b, GAP, 0, True, ledger[LAST_SENT_US], 0, now)
+            want_snapshot(p, b, mono_ns)
     put_status(p, RANGE_LOST, ch, -1, first, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
     if ledger[GAP_BOOKS] == 0:
         ledger[HEALED_SNAPSHOT] += ledger[HOLES_OPEN]
@@ -189,6 +198,12 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
     ledger[SESSION] = session
     if old != 0:
         ledger[WATERMARK_US] = 0
+        ledger[LOST_UPTO] = 0
+        for b in range(book_count(p)):
+            if exchange_of(p, b) == ch:
+                forget(p, b, NEWEST_SEQUENCE)
+                words2(p, WAITING)[b, UPTO] = 0
+                words2(p, WAITING)[b, WANTED_NS] = 0
         _change_channel(p, ch, NO_SNAPSHOT, SUSPECT, True, ledger[LAST_SENT_US])
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     put_status(p, NEW_SESSION, ch, -1, 0, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)

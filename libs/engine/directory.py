@@ -33,6 +33,14 @@ NAMES = (
     "trades_missed_us",
     "heard",
     "process_scratch",
+    "lines",
+    "range_requests",
+    "range_requests_control",
+    "snapshot_requests",
+    "snapshot_requests_control",
+    "waiting",
+    "waiting_log",
+    "waiting_control",
     *(f"sequencer_{name}" for name in Sequencer._fields),
     *(f"table_{name}" for name in SymbolTable._fields),
     *(f"books_{name}" for name in Books._fields),
@@ -72,8 +80,16 @@ NAMES = (
     TRADES_MISSED_US,
     HEARD,
     SCRATCH,
-) = range(18)
-SEQUENCER = 18
+    LINES_STATE,
+    RANGE_REQUESTS,
+    RANGE_REQUESTS_CONTROL,
+    SNAPSHOT_REQUESTS,
+    SNAPSHOT_REQUESTS_CONTROL,
+    WAITING,
+    WAITING_LOG,
+    WAITING_CONTROL,
+) = range(26)
+SEQUENCER = 26
 TABLE = SEQUENCER + len(Sequencer._fields)
 BOOKS = TABLE + len(SymbolTable._fields)
 NBBO = BOOKS + len(Books._fields)

@@ -40,7 +40,7 @@ def take_heartbeat(r: np.ndarray, ch: int, recv_ns: int, mono_ns: int, buf: np.n
             return
         if not put_control(ring, SESSION, ch, session, s.channels[ch, columns.SESSION]):
             return
-        sessions.reset(s, ch, session, mono_ns)
+        sessions.reset(s, ch, session, next_sequence, mono_ns)
         sessions.heartbeat(s, ch, session, next_sequence, mono_ns)
     elif verdict == sessions.JOINED_SESSION and not put_control(ring, SESSION, ch, session, 0):
         return

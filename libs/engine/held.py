@@ -57,10 +57,12 @@ def give_up_oldest(r: np.ndarray, ch: int) -> bool:
         if at < 0:
             return False
         first = s.channels[ch, columns.EXPECTED]
+        opened_ns = s.holes[ch, 0, columns.OPENED_NS]
         lost = gaps.give_up(s, ch)
         ring.slots[at] = pack_head(LOST if lost > 0 else NOTHING, ch, 1, NO_BOOK)
         ring.slots[at + 1] = lost
         ring.slots[at + 2] = first
+        ring.slots[at + 3] = opened_ns
         publish(ring)
         if lost == 0:
             break

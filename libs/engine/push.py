@@ -10,6 +10,7 @@ from libs.engine.slots import (
     INSTRUMENT,
     NO_BOOK,
     REFUSED,
+    SNAPSHOT_PART,
     STATUS,
     TRADE,
     UNKNOWN_SYMBOL,
@@ -50,7 +51,7 @@ def _put_times(slots: np.ndarray, at: int, m: np.ndarray, exchange_ts: int, feed
 
 
 @kernel
-def _put_book(ring: Ring, book: int, buf: np.ndarray, m: np.ndarray, b: np.ndarray, recv_ns: int) -> bool:
+def _put_book(ring: Ring, kind: int, book: int, buf: np.ndarray, m: np.ndarray, b: np.ndarray, recv_ns: int) -> bool:
     wire.book_body(buf, m[wire.BODY_OFF], b)
     levels = b[wire.BOOK_BIDS] + b[wire.BOOK_ASKS]
     n = 1 + (levels + LEVELS_A_SLOT - 1) // LEVELS_A_SLOT
@@ -58,7 +59,7 @@ def _put_book(ring: Ring, book: int, buf: np.ndarray, m: np.ndarray, b: np.ndarr
     if at < 0:
         return False
     slots = ring.slots
-    slots[at] = pack_head(BOOK, m[wire.EXCHANGE], n, book)
+    slots[at] = pack_head(kind, m[wire.EXCHANGE], n, book)
     slots[at + 1] = (
         b[wire.BOOK_FLAGS]
         | (b[wire.BOOK_PRICE_EXPONENT] & 0xFF) << 8
@@ -167,7 +168,16 @@ def push_message(
     if book < 0:
         return put_control(ring, REFUSED, exchange, UNKNOWN_SYMBOL, m[wire.SEQUENCE])
     if kind == BOOK:
-        return _put_book(ring, book, buf, m, b, recv_ns)
+        return _put_book(ring, BOOK, book, buf, m, b, recv_ns)
     if kind == TRADE:
         return _put_trade(ring, book, buf, m, b, recv_ns)
     return _put_status(ring, book, buf, m, b, recv_ns)
+
+
+@kernel
+def push_snapshot_part(
+    ring: Ring, table: SymbolTable, buf: np.ndarray, m: np.ndarray, b: np.ndarray, recv_ns: int
+) -> bool:
+    """Hand a part of a requested snapshot to the book thread; False when it is of no known book, or finds no room."""
+    book = lookup(table, m[wire.EXCHANGE], buf, m[wire.SYMBOL_OFF], m[wire.SYMBOL_LEN])
+    return book >= 0 and _put_book(ring, SNAPSHOT_PART, book, buf, m, b, recv_ns)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from libs.book.flags import CROSSED, INVALID
-from libs.engine import columns, receive, state
+from libs.engine import columns, state, words
 from libs.engine.outputs import Q_DROPPED, STATE, TRADE
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
@@ -24,7 +24,7 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
     ----------
     channel : int64[libs.sequencing.columns.COLUMNS]
     ledger : int64[libs.engine.columns.COLUMNS]
-    holes : int64[MAX_HOLES, 4]
+    holes : int64[MAX_HOLES, HOLE_WORDS]
         Open holes: what is missing there is not yet lost, so it stands beside the equation.
     """
     missing = int(holes[: channel[seq.N_HOLES], seq.MISSING].sum())
@@ -33,8 +33,9 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
     }
     side = seq.ledger(channel)
     settled = int(ledger[columns.APPLIED]) + sum(refused.values())
-    in_rings = int(channel[seq.RELEASED]) - settled - int(ledger[columns.PENDING_PARTS])
-    pending = side["held"] + max(0, in_rings) + int(ledger[columns.PENDING_PARTS])
+    kept = int(ledger[columns.PENDING_PARTS] + ledger[columns.BUFFERED])
+    in_rings = int(channel[seq.RELEASED]) - settled - kept
+    pending = side["held"] + max(0, in_rings) + kept
     late_or_twice = side["duplicate"] + side["late"]
     unaccounted = abs(side["sent"] - side["before_join"] - settled - side["lost"] - pending - missing) + abs(
         side["received"] - settled - late_or_twice - pending
@@ -78,11 +79,15 @@ def channels_report(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def malformed_report(counts: np.ndarray) -> dict[str, int]:
     """Return malformed datagrams by reason."""
     found = {
-        reason: int(counts[receive.MALFORMED + code])
+        reason: int(counts[words.MALFORMED + code])
         for code, reason in REASONS.items()
-        if counts[receive.MALFORMED + code]
+        if counts[words.MALFORMED + code]
     }
-    extra = {"foreign_source": receive.FOREIGN_SOURCE, "too_long": receive.TOO_LONG}
+    extra = {
+        "foreign_source": words.FOREIGN_SOURCE,
+        "unbelievable_sequence": words.UNBELIEVABLE,
+        "foreign_recovery": words.FOREIGN_RECOVERY,
+    }
     return found | {name: int(counts[at]) for name, at in extra.items() if counts[at]}
 
 

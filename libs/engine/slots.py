@@ -12,9 +12,10 @@ INSTRUMENT w1 flags, tick, lot and multiplier exponents (a byte each); w2–w6; 
 HEARTBEAT  w1 session; w2 next sequence; w3 header time µs; w4 1 when a hole is open; w5 feed time µs; w6 receive ns;
            next slot, the receive side of the ledger: sent, received, before_join, duplicate + late, lost, held, missing
 REFUSED    w1 reason; w2 sequence
-LOST       w1 how many; w2 the first sequence
+LOST       w1 how many; w2 the first sequence; w3 monotonic ns at which the hole was opened
 SUSPECT    w1 1: doubt the channel's books, 0: no longer
 SESSION    w1 the new session; w2 the old one
+SNAPSHOT   as BOOK: a part of a requested snapshot (SNAPSHOT_PART); w2 is the last sequence that it contains
 ========== ==================================================================================================
 """
 
@@ -32,6 +33,7 @@ LOST = 17
 SUSPECT = 18
 SESSION = 19
 NOTHING = 20
+SNAPSHOT_PART = 21
 
 NO_BOOK = 0xFFFFFFFF
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from libs.book import state as book_state
 from libs.book.state import Books
-from libs.engine import outputs
+from libs.engine import outputs, requests, waiting
 from libs.engine.columns import COLUMNS, PROCESS_SETTINGS, TOTALS
 from libs.engine.directory import build
-from libs.engine.receive import COUNTS, RECEIVE_SETTINGS_WORDS
+from libs.engine.words import COUNTS, LINE_WORDS, LINES, RECEIVE_SETTINGS_WORDS
 from libs.market import symbol_table
 from libs.market.symbol_table import SymbolTable
 from libs.nbbo import state as nbbo_state
@@ -85,7 +85,10 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) ->
         "process_settings": ("<i8", (PROCESS_SETTINGS,)),
         "trades_missed_us": ("<i8", (max_books,)),
         "heard": ("<i8", (max_books,)),
+        "lines": ("<i8", (LINES, CHANNELS, LINE_WORDS)),
     }
+    shapes |= requests.spec()
+    shapes |= waiting.spec(max_books, ring_capacity)
     shapes |= sequencing.spec()
     shapes |= outputs.spec(max_books, max_symbols)
     shapes |= _prefixed(symbol_table.spec(max_books, max_symbols), "table_")

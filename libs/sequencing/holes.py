@@ -7,9 +7,11 @@ from libs.sequencing.state import (
     EXPECTED,
     GAPS,
     HEALED_LINE,
+    HEALED_RETRANSMISSION,
     HIGH,
     HIGHEST,
     HOLD_MESSAGES,
+    HOLE_WORDS,
     HOLES_LOST,
     LOST,
     LOST_MEMORY,
@@ -18,26 +20,32 @@ from libs.sequencing.state import (
     MISSING,
     N_HOLES,
     OPENED_NS,
+    REQUESTED,
+    REQUESTED_RANGES,
     Sequencer,
 )
+
+LINE, RECOVERY = 0, 1
+"""Where a message came from."""
 
 
 @kernel
 def open_hole(s: Sequencer, ch: int, low: int, high: int, now_ns: int) -> None:
-    """Open low..high; with all places taken, the newest hole grows to hold it."""
+    """Open low..high; with all places taken, the newest hole grows to hold it, and none is opened."""
     channel = s.channels[ch]
-    channel[GAPS] += 1
     n = channel[N_HOLES]
     if n == MAX_HOLES:
         hole = s.holes[ch, n - 1]
         hole[MISSING] += high - low + 1
         hole[HIGH] = high
         return
+    channel[GAPS] += 1
     hole = s.holes[ch, n]
     hole[LOW] = low
     hole[HIGH] = high
     hole[MISSING] = high - low + 1
     hole[OPENED_NS] = now_ns
+    hole[REQUESTED] = 0
     channel[N_HOLES] = n + 1
 
 
@@ -45,14 +53,17 @@ def open_hole(s: Sequencer, ch: int, low: int, high: int, now_ns: int) -> None:
 def _drop_hole(s: Sequencer, ch: int, index: int) -> None:
     n = s.channels[ch, N_HOLES]
     for i in range(index, n - 1):
-        for k in range(4):
+        for k in range(HOLE_WORDS):
             s.holes[ch, i, k] = s.holes[ch, i + 1, k]
     s.channels[ch, N_HOLES] = n - 1
 
 
 @kernel
-def fill(s: Sequencer, ch: int, sequence: int, now_ns: int) -> int:
-    """Take a sequence out of its hole; return how long the hole was open (ns) when that closed it, else -1."""
+def fill(s: Sequencer, ch: int, sequence: int, now_ns: int, source: int) -> int:
+    """Take a sequence out of its hole; return how long the hole was open (ns) when that closed it, else -1.
+
+    ``source``, LINE or RECOVERY, is where the message came from: the last one says what healed the hole.
+    """
     for i in range(s.channels[ch, N_HOLES]):
         hole = s.holes[ch, i]
         if hole[LOW] <= sequence <= hole[HIGH]:
@@ -61,7 +72,7 @@ def fill(s: Sequencer, ch: int, sequence: int, now_ns: int) -> int:
                 return -1
             open_ns = now_ns - hole[OPENED_NS]
             _drop_hole(s, ch, i)
-            s.channels[ch, HEALED_LINE] += 1
+            s.channels[ch, HEALED_RETRANSMISSION if source == RECOVERY else HEALED_LINE] += 1
             return open_ns
     return -1
 
@@ -90,6 +101,51 @@ def is_suspect(s: Sequencer, ch: int, now_ns: int, gap_timeout_ns: int, reorder_
     return (
         now_ns - s.holes[ch, 0, OPENED_NS] > gap_timeout_ns or channel[HIGHEST] - s.holes[ch, 0, HIGH] >= reorder_window
     )
+
+
+@kernel
+def next_request(
+    s: Sequencer, ch: int, now_ns: int, gap_timeout_ns: int, reorder_window: int, limit: int
+) -> tuple[int, int, int]:
+    """Find the next run of missing messages to ask the sender for.
+
+    A hole is asked for once it is as old, or as far behind, as :func:`is_suspect` says; each run of it once. Call again
+    until there is nothing.
+
+    Parameters
+    ----------
+    limit : int
+        Messages a request at the most.
+
+    Returns
+    -------
+    tuple of int
+        First, last, and when the hole was opened; 0, 0, 0: nothing is to be asked for.
+    """
+    channel = s.channels[ch]
+    for i in range(channel[N_HOLES]):
+        hole = s.holes[ch, i]
+        if hole[REQUESTED] > hole[HIGH]:
+            continue
+        if now_ns - hole[OPENED_NS] <= gap_timeout_ns and channel[HIGHEST] - hole[HIGH] < reorder_window:
+            continue
+        first = max(hole[REQUESTED], hole[LOW], channel[EXPECTED])
+        # No farther than what can be held: the rest is given up or asked for when its turn comes.
+        end = min(hole[HIGH] + 1, channel[EXPECTED] + HOLD_MESSAGES)
+        while first < end and s.hold_sequence[ch, first & (HOLD_MESSAGES - 1)] == first:
+            first += 1
+        last = first
+        while last + 1 < end and s.hold_sequence[ch, (last + 1) & (HOLD_MESSAGES - 1)] != last + 1:
+            last += 1
+        last = min(last, first + limit - 1)
+        if first >= end:
+            if first > hole[HIGH]:
+                hole[REQUESTED] = first
+            continue
+        hole[REQUESTED] = last + 1
+        channel[REQUESTED_RANGES] += 1
+        return first, last, hole[OPENED_NS]
+    return 0, 0, 0
 
 
 @kernel

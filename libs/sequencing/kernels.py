@@ -15,6 +15,8 @@ from libs.sequencing.state import (
     BEFORE_JOIN,
     DUPLICATE,
     EXPECTED,
+    FAR_AHEAD,
+    FARTHEST_AHEAD,
     FOREIGN_SESSION,
     HEARD_NS,
     HELD,
@@ -22,6 +24,7 @@ from libs.sequencing.state import (
     HOLD_BYTES,
     HOLD_MESSAGES,
     JOINED,
+    JOINED_AT,
     LATE,
     LOST_MEMORY,
     RECEIVED,
@@ -37,6 +40,7 @@ DUPLICATED = 2
 CAME_LATE = 3
 FOREIGN = 4
 HOLD_FULL = 5
+UNBELIEVABLE = 6
 
 
 @kernel
@@ -55,13 +59,15 @@ def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int)
     Returns
     -------
     int
-        APPLY, HOLD, DUPLICATED, CAME_LATE, FOREIGN, or HOLD_FULL: give up the first hole and ask again. APPLY and HOLD
-        change nothing yet: a message that then finds no room is as if it had never been read.
+        APPLY, HOLD, DUPLICATED, CAME_LATE, FOREIGN, UNBELIEVABLE (its sequence cannot be), or HOLD_FULL: give up the
+        first hole and ask again. APPLY and HOLD change nothing yet: a message that then finds no room is as if it had
+        never been read.
     """
     channel = s.channels[ch]
     if channel[JOINED] == 0:
         channel[JOINED] = 1
         channel[EXPECTED] = sequence
+        channel[JOINED_AT] = sequence
         channel[HIGHEST] = sequence - 1
         channel[BEFORE_JOIN] += sequence - 1
         channel[SESSIONS] += 1
@@ -84,6 +90,9 @@ def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int)
             return CAME_LATE
         channel[DUPLICATE] += 1
         return DUPLICATED
+    if sequence - expected > FARTHEST_AHEAD:
+        channel[FAR_AHEAD] += 1
+        return UNBELIEVABLE
     if sequence - expected >= HOLD_MESSAGES:
         announce(s, ch, sequence - 1, now_ns)
         return HOLD_FULL
@@ -95,8 +104,11 @@ def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int)
 
 
 @kernel
-def applied(s: Sequencer, ch: int, sequence: int, now_ns: int) -> int:
-    """Note that the expected message was handed on; return the ns that a hole it closed had been open, else -1."""
+def applied(s: Sequencer, ch: int, sequence: int, now_ns: int, source: int) -> int:
+    """Note that the expected message was handed on; return the ns that a hole it closed had been open, else -1.
+
+    ``source``: LINE or RECOVERY of libs.sequencing.holes.
+    """
     channel = s.channels[ch]
     channel[RECEIVED] += 1
     channel[RELEASED] += 1
@@ -104,12 +116,20 @@ def applied(s: Sequencer, ch: int, sequence: int, now_ns: int) -> int:
     if sequence > channel[HIGHEST]:
         channel[HIGHEST] = sequence
         return -1
-    return fill(s, ch, sequence, now_ns)
+    return fill(s, ch, sequence, now_ns, source)
 
 
 @kernel
 def hold(
-    s: Sequencer, ch: int, sequence: int, buf: np.ndarray, start: int, length: int, recv_ns: int, now_ns: int
+    s: Sequencer,
+    ch: int,
+    sequence: int,
+    buf: np.ndarray,
+    start: int,
+    length: int,
+    recv_ns: int,
+    now_ns: int,
+    source: int,
 ) -> int:
     """Keep a message that came before an earlier one.
 
@@ -119,6 +139,8 @@ def hold(
         The datagram; the message is ``buf[start:start + length]``, ``length`` at most HOLD_BYTES.
     recv_ns : int
         Its kernel receive time.
+    source : int
+        LINE or RECOVERY of libs.sequencing.holes.
 
     Returns
     -------
@@ -136,7 +158,7 @@ def hold(
     channel[HELD] += 1
     highest = channel[HIGHEST]
     if sequence <= highest:
-        return fill(s, ch, sequence, now_ns)
+        return fill(s, ch, sequence, now_ns, source)
     if sequence > highest + 1:
         open_hole(s, ch, highest + 1, sequence - 1, now_ns)
     channel[HIGHEST] = sequence

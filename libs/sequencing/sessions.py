@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from libs.jit import kernel
 from libs.sequencing.holes import announce
 from libs.sequencing.state import (
+    BACK_HIGHEST,
+    BACK_SINCE_NS,
     BEFORE_JOIN,
     EXPECTED,
+    FAR_AHEAD,
+    FARTHEST_AHEAD,
     FOREIGN_SESSION,
     HEARD_NS,
     HEARTBEATS,
     HIGHEST,
     JOINED,
+    JOINED_AT,
     SENT_BEFORE,
     SEQUENCE_BACK,
     SESSION,
@@ -25,8 +32,19 @@ JOINED_SESSION = 1
 NEW_SESSION = 2
 FOREIGN_HEARTBEAT = 3
 
+BACK_NS = 1_000_000_000
+"""When heartbeats of the session have announced less than was seen for this long, and nothing new came meanwhile, the
+sender has begun again under its old session number."""
 SILENCE_NS = 300_000_000
 """A smaller session is believed only after the current one has been silent for this long."""
+
+
+@kernel
+def _join_at(channel: np.ndarray, next_sequence: int) -> None:
+    channel[EXPECTED] = next_sequence
+    channel[JOINED_AT] = next_sequence
+    channel[HIGHEST] = next_sequence - 1
+    channel[BEFORE_JOIN] += next_sequence - 1
 
 
 @kernel
@@ -37,15 +55,14 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
     -------
     int
         SAME_SESSION; JOINED_SESSION (the first that this receiver hears of); NEW_SESSION: give up holes and hand on
-        what is held until no hole is open, then call :func:`reset`, then this again; FOREIGN_HEARTBEAT.
+        what is held until no hole is open, then call :func:`reset`, then this again; FOREIGN_HEARTBEAT, also for a
+        next sequence that cannot be.
     """
     channel = s.channels[ch]
     if channel[JOINED] == 0:
         channel[JOINED] = 1
         channel[SESSION] = session
-        channel[EXPECTED] = next_sequence
-        channel[HIGHEST] = next_sequence - 1
-        channel[BEFORE_JOIN] += next_sequence - 1
+        _join_at(channel, next_sequence)
         channel[SESSIONS] += 1
         channel[HEARD_NS] = now_ns
         channel[HEARTBEATS] += 1
@@ -58,22 +75,36 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
     elif session < known:
         channel[FOREIGN_SESSION] += 1
         return FOREIGN_HEARTBEAT
+    if next_sequence - channel[EXPECTED] > FARTHEST_AHEAD:
+        channel[FAR_AHEAD] += 1
+        return FOREIGN_HEARTBEAT
     channel[HEARD_NS] = now_ns
     channel[HEARTBEATS] += 1
-    if next_sequence - 1 < channel[HIGHEST]:
+    if next_sequence - 1 >= channel[HIGHEST]:
+        channel[BACK_SINCE_NS] = 0
+    else:
         channel[SEQUENCE_BACK] += 1
+        if channel[BACK_SINCE_NS] == 0 or channel[BACK_HIGHEST] != channel[HIGHEST]:
+            channel[BACK_SINCE_NS] = now_ns
+            channel[BACK_HIGHEST] = channel[HIGHEST]
+        elif now_ns - channel[BACK_SINCE_NS] > BACK_NS:
+            return NEW_SESSION
     announce(s, ch, next_sequence - 1, now_ns)
     return SAME_SESSION if known else JOINED_SESSION
 
 
 @kernel
-def reset(s: Sequencer, ch: int, session: int, now_ns: int) -> None:
-    """Close the channel's ledger and begin a session at sequence 1; nothing may be held."""
+def reset(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: int) -> None:
+    """Close the channel's ledger and begin a session at sequence 1; nothing may be held.
+
+    A sender that begins again under the same number is joined where it is: what came before cannot be told from what it
+    had sent the first time.
+    """
     channel = s.channels[ch]
     channel[SENT_BEFORE] += channel[HIGHEST]
+    _join_at(channel, next_sequence if channel[SESSION] == session else 1)
     channel[SESSION] = session
-    channel[EXPECTED] = 1
-    channel[HIGHEST] = 0
+    channel[BACK_SINCE_NS] = 0
     channel[SUSPECT] = 0
     channel[SESSIONS] += 1
     channel[HEARD_NS] = now_ns

@@ -17,6 +17,8 @@ HOLD_MESSAGES = 4096
 """How far ahead of the expected sequence a message may be held; a power of two."""
 HOLD_BYTES = 2048
 """A longer message cannot be held: the hole before it is given up at once."""
+FARTHEST_AHEAD = 1 << 32
+"""A sequence farther ahead than this is not believed: at 20,000 messages a second a channel needs 60 hours for it."""
 LOST_MEMORY = 65_536
 """How many given-up sequences are remembered, to tell late from duplicate; a power of two."""
 
@@ -44,13 +46,20 @@ HEARTBEATS = 19
 SUSPECT = 20  # 1 while the channel's books carry the flag
 N_HOLES = 21
 SEQUENCE_BACK = 22  # heartbeats that announced less than was seen
-COLUMNS = 24
+JOINED_AT = 23  # the first sequence of the session that could be heard
+BACK_SINCE_NS = 24  # since when heartbeats announce less than was seen, and nothing new came; 0: they do not
+BACK_HIGHEST = 25
+FAR_AHEAD = 26  # messages and heartbeats refused for a sequence that cannot be
+REQUESTED_RANGES = 27
+COLUMNS = 32
 
 # Columns of Sequencer.holes.
 LOW = 0
 HIGH = 1
 MISSING = 2
 OPENED_NS = 3
+REQUESTED = 4  # the next sequence to ask for; 0: nothing was asked for yet
+HOLE_WORDS = 8
 
 
 class Sequencer(NamedTuple):
@@ -59,8 +68,8 @@ class Sequencer(NamedTuple):
     Attributes
     ----------
     channels : int64[CHANNELS, COLUMNS]
-    holes : int64[CHANNELS, MAX_HOLES, 4]
-        Oldest first; LOW..HIGH inclusive, MISSING of them not here, OPENED_NS.
+    holes : int64[CHANNELS, MAX_HOLES, HOLE_WORDS]
+        Oldest first; LOW..HIGH inclusive, MISSING of them not here, OPENED_NS, REQUESTED.
     hold_sequence : int64[CHANNELS, HOLD_MESSAGES]
         The sequence held in each place (sequence modulo HOLD_MESSAGES); 0: none.
     hold_length, hold_recv_ns : int64[CHANNELS, HOLD_MESSAGES]
@@ -81,7 +90,7 @@ def spec(prefix: str = "sequencer") -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return name → (dtype, shape) of the arrays, for shared memory."""
     shapes: dict[str, tuple[str, tuple[int, ...]]] = {
         "channels": ("<i8", (CHANNELS, COLUMNS)),
-        "holes": ("<i8", (CHANNELS, MAX_HOLES, 4)),
+        "holes": ("<i8", (CHANNELS, MAX_HOLES, HOLE_WORDS)),
         "hold_sequence": ("<i8", (CHANNELS, HOLD_MESSAGES)),
         "hold_length": ("<i8", (CHANNELS, HOLD_MESSAGES)),
         "hold_recv_ns": ("<i8", (CHANNELS, HOLD_MESSAGES)),

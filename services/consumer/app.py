@@ -15,7 +15,7 @@ import numpy as np
 from libs.book.kernels import set_instrument
 from libs.book.state import prepare
 from libs.clock import wall_ns
-from libs.engine import columns, process, receive, state
+from libs.engine import columns, process, receive, state, words
 from libs.errors import MissingError
 from libs.market.config import ConsumerConfig
 from libs.market.exchanges import EXCHANGES, exchange_id
@@ -79,10 +79,11 @@ class Consumer:
         options = self.config.processing_config
         busy = self.config.udp_config.wait == "busy"
         r = self.arrays["receive_settings"]
-        r[receive.GAP_TIMEOUT_NS] = options.gap_timeout_us * 1000
-        r[receive.HEAL_TIMEOUT_NS] = options.heal_timeout_ms * 1_000_000
-        r[receive.REORDER_WINDOW] = options.reorder_window
-        r[receive.BUSY_POLL] = int(busy)
+        r[words.GAP_TIMEOUT_NS] = options.gap_timeout_us * 1000
+        r[words.HEAL_TIMEOUT_NS] = options.heal_timeout_ms * 1_000_000
+        r[words.REORDER_WINDOW] = options.reorder_window
+        r[words.BUSY_POLL] = int(busy)
+        r[words.LINE_COUNT] = 1 if self.config.udp_config.line_b is None else 2
         p = self.arrays["process_settings"]
         p[columns.BATCH] = options.batch_size
         p[columns.DEPTH_LEVELS] = options.depth_levels
@@ -129,7 +130,7 @@ class Consumer:
             interface=udp.interface,
             lines=len(lines),
             receive_buffer_bytes=[s.rcvbuf for s in self.sockets],
-            wait="busy" if self.arrays["receive_settings"][receive.BUSY_POLL] else "epoll",
+            wait="busy" if self.arrays["receive_settings"][words.BUSY_POLL] else "epoll",
             book_thread_spins=bool(self.arrays["process_settings"][columns.BUSY_POLL]),
             cpus=os.cpu_count(),
             http_port=self.front.port,
@@ -161,7 +162,7 @@ class Consumer:
         )
         self.receive_thread = KernelThread(
             "receive", options.receive_core, receive.receive_loop,
-            self.engine.directory, fds, new_batch(), text_out.fileno(), wake, self.stop_receive, -1,
+            self.engine.directory, fds, new_batch(), text_out.fileno(), -1, wake, self.stop_receive, -1,
         )  # fmt: skip
         self.book_thread = KernelThread(
             "books",
@@ -240,7 +241,7 @@ def warm_kernels(engine: state.Engine, part: str = "all") -> None:
     """Compile or load the kernels of the consumer, or of one of its threads, by running each over nothing."""
     stop = np.ones(8, np.int64)
     if part in {"all", "receive"}:
-        receive.receive_loop(engine.directory, np.empty(0, np.int32), new_batch(), -1, -1, stop, -1)
+        receive.receive_loop(engine.directory, np.empty(0, np.int32), new_batch(), -1, -1, -1, stop, -1)
     if part in {"all", "books"}:
         process.book_loop(engine.directory, -1, -1, stop, -1)
         warm_publisher(engine.arrays)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from libs.book.flags import HALTED, INVALID, MUTE, NO_SNAPSHOT, STALE
-from libs.engine import columns, receive, report, state
+from libs.engine import columns, report, state, words
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
@@ -122,9 +122,9 @@ class Metrics:
         counts = self.arrays["receive_counts"]
         for line, opened in zip(LINES, sockets, strict=False):
             at = LINES.index(line)
-            self._set("md_received_bytes_total", int(counts[receive.BYTES + at]), line=line)
+            self._set("md_received_bytes_total", int(counts[words.BYTES + at]), line=line)
             self._set(
-                "md_socket_drops_total", kernel_drops(opened.inode) or int(counts[receive.KERNEL_DROPS + at]), line=line
+                "md_socket_drops_total", kernel_drops(opened.inode) or int(counts[words.KERNEL_DROPS + at]), line=line
             )
             self._gauge("md_socket_receive_buffer_bytes", opened.rcvbuf, line=line)
         for reason, n in (report.malformed_report(counts) | {"text": self.text_refused}).items():
@@ -147,7 +147,7 @@ class Metrics:
         counts = self.arrays["receive_counts"]
         for at, line in enumerate(LINES):
             self._set(
-                "md_packets_received_total", int(counts[receive.DATAGRAMS + 8 * at + ch]), channel=exchange, line=line
+                "md_packets_received_total", int(counts[words.DATAGRAMS + 8 * at + ch]), channel=exchange, line=line
             )
         for name, column in _CHANNEL_COUNTERS.items():
             if column >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,22 @@ import numpy as np
 
 from libs.book import flags as book_flags
 from libs.book.reader import snapshot_levels
-from libs.engine import receive, report, state
-from libs.engine.columns import BATCH, DEPTH_LEVELS, LIQUIDITY_BPS, STALE_AFTER_NS, STALE_CROSS_US, UNCERTAINTY_US
+from libs.engine import report, state, words
+from libs.engine.columns import (
+    BATCH,
+    DEPTH_LEVELS,
+    LIQUIDITY_BPS,
+    REQUESTS_ON,
+    STALE_AFTER_NS,
+    STALE_CROSS_US,
+    UNCERTAINTY_US,
+)
+from libs.engine.datagrams import take_datagram
 from libs.engine.process import drain
+from libs.engine.recovered import take_recovered
+from libs.engine.requests import take_requests
 from libs.engine.state import Engine
+from libs.engine.timers import run_timers
 from libs.market.symbol_table import t_find
 from libs.sequencing import state as seq
 from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS
@@ -88,9 +101,10 @@ class Host:
         options = {"ring_capacity": 4096, "max_books": 16, "max_symbols": 8, "depth": 64} | sizes
         self.engine: Engine = state.new(**options)
         settings = self.engine.arrays["receive_settings"]
-        settings[receive.GAP_TIMEOUT_NS] = 1 * MS
-        settings[receive.HEAL_TIMEOUT_NS] = 50 * MS
-        settings[receive.REORDER_WINDOW] = 64
+        settings[words.GAP_TIMEOUT_NS] = 1 * MS
+        settings[words.HEAL_TIMEOUT_NS] = 50 * MS
+        settings[words.REORDER_WINDOW] = 64
+        settings[words.LINE_COUNT] = 2
         process = self.engine.arrays["process_settings"]
         process[BATCH], process[DEPTH_LEVELS], process[LIQUIDITY_BPS] = 16, 20, 10
         process[STALE_CROSS_US], process[UNCERTAINTY_US] = 500_000, 5_000
@@ -105,7 +119,7 @@ class Host:
     def take_bytes(self, data: bytes) -> None:
         """Receive one datagram and process what it gave."""
         buf = np.frombuffer(data or b"\0", np.uint8).copy()
-        receive.take_datagram(self.directory, buf, 0, len(data), 1_800_000_000_000_000_000, self.now)
+        take_datagram(self.directory, buf, 0, len(data), 1_800_000_000_000_000_000, self.now)
         self.process()
 
     def take(self, *messages: Message) -> None:
@@ -116,8 +130,28 @@ class Host:
     def wait(self, ns: int) -> None:
         """Let time pass, and the receive side's timers run."""
         self.now += ns
-        receive.run_timers(self.directory, self.now)
+        run_timers(self.directory, self.now)
         self.process()
+
+    def recover(self, kind: int, *messages: Message, exchange: int = 0, session: int = SESSION) -> None:
+        """Take in a delivery of the recovery client, and process what it gave."""
+        body = b"".join(encode(message) for message in messages)
+        buf = np.frombuffer(struct.pack("<BBHIQ", kind, exchange, 0, 0, session) + body, np.uint8).copy()
+        take_recovered(self.directory, buf, 0, len(buf), 1_800_000_000_000_000_000, self.now)
+        self.process()
+
+    def with_requests(self) -> Host:
+        """Ask for what is missing from now on."""
+        self.engine.arrays["receive_settings"][words.REQUEST_LIMIT] = 1024
+        self.engine.arrays["process_settings"][REQUESTS_ON] = 1
+        return self
+
+    def requests(self, kind: str) -> list[list[int]]:
+        """Return what is asked for since the last time: ``range`` or ``snapshot``."""
+        out = np.zeros((64, 8), np.int64)
+        arrays = self.engine.arrays
+        n = take_requests(arrays[f"{kind}_requests"], arrays[f"{kind}_requests_control"], out)
+        return [[int(word) for word in row] for row in out[:n]]
 
     def process(self) -> None:
         """Empty the rings."""

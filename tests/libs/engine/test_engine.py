@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from libs.engine.datagrams import take_datagram
 from libs.features.definitions import COLUMNS
 from libs.streams.schemas import STATUS_KINDS
 from libs.wire.messages import encode, encode_datagram
@@ -202,14 +203,12 @@ def report_diverged(host: Host) -> int:
 
 def test_a_full_ring_is_a_hole_not_a_silence(feed: Feed) -> None:
     """A message that finds the ring full counts as not received; once there is room it shows as a gap."""
-    from libs.engine import receive
-
     host = Host(ring_capacity=1024)
     host.take(feed.heartbeat(1), feed.instrument(), feed.snapshot())
     big = [feed.book(LAST, [(9_000 - i, 1) for i in range(80)], []) for _ in range(60)]
     for message in big:
         buf = np.frombuffer(encode(message), np.uint8).copy()
-        receive.take_datagram(host.directory, buf, 0, len(buf), 1, host.now)
+        take_datagram(host.directory, buf, 0, len(buf), 1, host.now)
     dropped = int(host.engine.arrays["ring_controls"][0, 18])
     assert dropped > 0
     host.process()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from libs.engine import receive, report, state
+from libs.engine import report, state, words
 from libs.telemetry.catalogue import METRICS
 from libs.telemetry.segment import Segment
 from services.consumer.metrics import Metrics, series
@@ -104,7 +104,7 @@ def test_malformed_is_told_by_reason() -> None:
     host = Host()
     assert report.malformed_report(host.engine.arrays["receive_counts"]) == {}
     host.take_bytes(b"x" * 40)
-    host.engine.arrays["receive_counts"][receive.FOREIGN_SOURCE] = 2
+    host.engine.arrays["receive_counts"][words.FOREIGN_SOURCE] = 2
     assert report.malformed_report(host.engine.arrays["receive_counts"]) == {"bad_magic": 1, "foreign_source": 2}
 
 

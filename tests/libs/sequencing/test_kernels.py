@@ -32,9 +32,9 @@ class Receiver:
             verdict = k.arrive(self.s, CH, sequence, timestamp_us, self.now)
         if verdict == k.APPLY:
             self.out.append(sequence)
-            k.applied(self.s, CH, sequence, self.now)
+            k.applied(self.s, CH, sequence, self.now, holes.LINE)
         elif verdict == k.HOLD:
-            k.hold(self.s, CH, sequence, BUFFER, sequence % 32, 16, 7, self.now)
+            k.hold(self.s, CH, sequence, BUFFER, sequence % 32, 16, 7, self.now, holes.LINE)
         self.release()
         return verdict
 
@@ -148,7 +148,7 @@ def test_a_larger_session_resets_at_once_a_smaller_one_after_silence() -> None:
     sessions.heartbeat(r.s, CH, 100, 1, 0)
     r.take(1)
     assert sessions.heartbeat(r.s, CH, 200, 1, 10) == sessions.NEW_SESSION
-    sessions.reset(r.s, CH, 200, 10)
+    sessions.reset(r.s, CH, 200, 1, 10)
     assert r.s.channels[CH, c.EXPECTED] == 1
     assert ledger(r.s.channels[CH])["sent"] == 1
     assert sessions.heartbeat(r.s, CH, 150, 1, 10 + sessions.SILENCE_NS) == sessions.FOREIGN_HEARTBEAT
@@ -156,12 +156,15 @@ def test_a_larger_session_resets_at_once_a_smaller_one_after_silence() -> None:
 
 
 def test_a_giant_jump_is_counted_without_walking_it() -> None:
-    """A hole of 2^40 messages is given up by arithmetic, and the channel goes on."""
+    """A hole of 2^32 messages is given up by arithmetic, and the channel goes on; a farther one is not believed."""
     r = Receiver()
     r.take(1)
-    assert r.take(1 << 40) == k.APPLY
-    assert r.s.channels[CH, c.LOST] == (1 << 40) - 2
-    assert r.out == [1, 1 << 40]
+    assert r.take(1 << 32) == k.APPLY
+    assert r.s.channels[CH, c.LOST] == (1 << 32) - 2
+    assert r.out == [1, 1 << 32]
+    assert r.take(1 << 34) == k.UNBELIEVABLE
+    assert sessions.heartbeat(r.s, CH, 1, 1 << 62, 5) == sessions.FOREIGN_HEARTBEAT
+    assert r.s.channels[CH, c.FAR_AHEAD] == 2
     assert r.balanced()
 
 
@@ -190,3 +193,28 @@ def test_suspect_after_the_gap_timeout_or_the_reorder_window() -> None:
     assert not holes.is_suspect(r.s, CH, 0, 1 * MS, 64)
     r.take(2 + 64)
     assert holes.is_suspect(r.s, CH, 0, 1 * MS, 64)
+
+
+def test_a_sender_that_begins_again_under_its_number_is_joined_anew() -> None:
+    """Heartbeats that announce less for a second, with nothing new meanwhile, mean another beginning."""
+    r = Receiver()
+    assert sessions.heartbeat(r.s, CH, 7, 1, 0) == sessions.JOINED_SESSION
+    for sequence in range(1, 11):
+        r.take(sequence)
+    for k100 in range(11):
+        assert sessions.heartbeat(r.s, CH, 7, 4, (k100 + 1) * 100 * MS) == sessions.SAME_SESSION
+    assert r.s.channels[CH, c.SEQUENCE_BACK] == 11
+    assert sessions.heartbeat(r.s, CH, 7, 4, 1_200 * MS) == sessions.NEW_SESSION
+    sessions.reset(r.s, CH, 7, 4, 1_100 * MS)
+    assert sessions.heartbeat(r.s, CH, 7, 4, 1_100 * MS) == sessions.SAME_SESSION
+    assert r.take(4) == k.APPLY
+    assert r.balanced()
+
+
+def test_a_line_that_is_behind_is_no_new_beginning() -> None:
+    """While new messages come by the other line, a heartbeat that announces less says nothing."""
+    r = Receiver()
+    sessions.heartbeat(r.s, CH, 7, 1, 0)
+    for sequence in range(1, 40):
+        r.take(sequence)
+        assert sessions.heartbeat(r.s, CH, 7, 1, sequence * 100 * MS) == sessions.SAME_SESSION
