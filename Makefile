@@ -41,8 +41,10 @@ bench: setup  ## Measure books beside named references, then the pipe under load
 	$(BIN)/python -m tests.bench.book_peers
 	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)" $(ARGS)
 
-fuzz: setup  ## The property tests with many more examples
+fuzz: setup  ## Ten million mutated datagrams, then the property tests with many more examples
 	@$(BIN)/crossbook warm
+	$(BIN)/python -m tests.fuzz.datagrams --count 10000000 --jobs 2
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m tests.fuzz.datagrams --count 200000 --seed 100
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 $(ARGS)
 
 dashboards: setup  ## Write grafana/dashboards anew

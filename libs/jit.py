@@ -68,6 +68,8 @@ def cache_root() -> Path:
     given = os.environ.get("CROSSBOOK_CACHE_DIR")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "crossbook"
     cpu = os.environ.get("NUMBA_CPU_NAME") or _host_cpu()
+    if _config.BOUNDSCHECK:
+        cpu += "-checked"
     for base in ([Path(given)] if given else []) + [home]:
         if _writable(base / cpu):
             return base / cpu
@@ -129,8 +131,8 @@ def source_digest(module: str) -> str:
 def kernel(function: F | None = None, *, inline: bool = False) -> Any:
     """Compile a function to native code that runs without the GIL, cached on disk.
 
-    Division by zero gives inf or nan as in numpy; indices are not checked. ``inline`` asks LLVM to inline the body into
-    its callers.
+    Division by zero gives inf or nan as in numpy; indices are checked under NUMBA_BOUNDSCHECK=1 only. ``inline`` asks
+    LLVM to inline the body into its callers.
 
     Parameters
     ----------
