@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from libs.telemetry.catalogue import METRICS
 from scripts.generate_dashboards import FOLDER, render
-from services.consumer import metrics as consumer
+from services.consumer import series as consumer
 from services.oms import metrics as oms
 from services.signals import metrics as signals
 from tests.source import ROOT

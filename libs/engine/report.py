@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from libs.book.flags import CROSSED, INVALID
-from libs.engine import columns, state, words
+from libs.engine import columns, state, waiting, words
 from libs.engine.outputs import Q_DROPPED, STATE, TRADE
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
@@ -59,18 +59,51 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
             "snapshot": int(ledger[columns.HEALED_SNAPSHOT]),
             "feed": int(ledger[columns.HEALED_FEED]),
         },
+        "requested_ranges": int(channel[seq.REQUESTED_RANGES]),
         "session": int(channel[seq.SESSION]),
+        "sessions": int(channel[seq.SESSIONS]),
+        "sequence_back": int(channel[seq.SEQUENCE_BACK]),
+        "far_ahead": int(channel[seq.FAR_AHEAD]),
         "foreign_session": int(channel[seq.FOREIGN_SESSION]),
         "heartbeats": int(channel[seq.HEARTBEATS]),
-        "ledger_checks": {"made": int(ledger[columns.CHECKS]), "failed": int(ledger[columns.CHECKS_FAILED])},
+        "ledger_checks": {
+            "made": int(ledger[columns.CHECKS]),
+            "failed": int(ledger[columns.CHECKS_FAILED]),
+            "unaccounted": int(ledger[columns.UNACCOUNTED]),
+        },
         "watermark_us": int(ledger[columns.WATERMARK_US]),
     }
 
 
+def lines_report(lines: np.ndarray, count: int) -> dict[str, dict[str, Any]]:
+    """Return how each line of a channel does beside the other.
+
+    Parameters
+    ----------
+    lines : int64[LINES, LINE_WORDS]
+        Of one channel.
+    count : int
+        Lines in use.
+    """
+    return {
+        name: {
+            "first": int(row[words.FIRST]),
+            "transit_us": int(row[words.TRANSIT_NS]) // 1000,
+            "silent": bool(row[words.SILENT]),
+            "silences": int(row[words.SILENCES]),
+            "lagging": bool(row[words.LAGGING]),
+            "lags": int(row[words.LAGS]),
+        }
+        for name, row in zip("AB"[:count], lines, strict=False)
+    }
+
+
 def channels_report(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the ledgers of every channel that was heard, by exchange name."""
+    """Return the ledgers of every channel that was heard, and its lines, by exchange name."""
+    count = int(arrays["receive_settings"][words.LINE_COUNT])
     return {
         name: channel_report(arrays["sequencer_channels"][ch], arrays["ledger"][ch], arrays["sequencer_holes"][ch])
+        | {"lines": lines_report(arrays["lines"][:, ch], count)}
         for ch, name in enumerate(EXCHANGES)
         if arrays["sequencer_channels"][ch, seq.JOINED]
     }
@@ -127,3 +160,17 @@ def output_drops(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Return trade and status records that found their queue full."""
     controls = arrays["out_controls"]
     return {"trades": int(controls[TRADE, Q_DROPPED]), "status": int(controls[STATE, Q_DROPPED])}
+
+
+def snapshots_report(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Return what became of requested snapshots, and of the deltas that waited for them."""
+    control = arrays["waiting_control"]
+    return {
+        "used": int(control[waiting.USED]),
+        "stale": int(control[waiting.STALE]),
+        "unneeded": int(control[waiting.UNNEEDED]),
+        "faulty": int(control[waiting.FAULTY]),
+        "refused_place": int(arrays["receive_counts"][words.SNAPSHOT_AHEAD]),
+        "deltas_spliced": int(control[waiting.SPLICED]),
+        "deltas_evicted": int(control[waiting.EVICTED]),
+    }

@@ -11,6 +11,7 @@ from services.cli import figures
 from services.cli.api import Endpoint
 from services.cli.arguments import config_folder
 from services.cli.configs import endpoints_of
+from services.cli.report import channel_report
 from services.cli.rundir import running
 
 Health = dict[str, Any]
@@ -41,10 +42,12 @@ def run(config: str | None, *, as_json: bool) -> int:
     if len(notes) > 1:
         print(f"crossbook status: {len(notes)} runs; this is the newest, of process {notes[0]['pid']}", file=sys.stderr)
     well = all(not each["trouble"] for each in health.values())
+    consumer = endpoints["consumer"].status() or {} if "consumer" in endpoints else {}
     if as_json:
-        print(json.dumps({"ok": well, "services": health}, indent=2))
+        known = {key: consumer[key] for key in ("channels", "recovery", "snapshots", "books") if key in consumer}
+        print(json.dumps({"ok": well, "services": health, **known}, indent=2))
     else:
-        _print(health)
+        _print(health, consumer)
     return 0 if well else 1
 
 
@@ -72,6 +75,14 @@ def _troubles(name: str, status: Health) -> list[str]:
         lost = {channel: ledger["lost"] for channel, ledger in channels.items() if ledger.get("lost")}
         if lost:
             found.append("lost " + ", ".join(f"{channel} {count}" for channel, count in lost.items()))
+        silent = [
+            f"{line} of {channel}"
+            for channel, ledger in channels.items()
+            for line, state in ledger.get("lines", {}).items()
+            if state["silent"]
+        ]
+        if silent:
+            found.append("silent lines: " + ", ".join(silent))
         failed = sum(ledger.get("ledger_checks", {}).get("failed", 0) for ledger in channels.values())
         checks = {
             "ledger checks failed": failed,
@@ -110,11 +121,13 @@ def _figures(name: str, status: Health) -> str:
     return f"{status.get('state', '')}, {status.get('source', '')}, {n(status, 'offered_messages_per_s')} messages/s"
 
 
-def _print(health: dict[str, Health]) -> None:
+def _print(health: dict[str, Health], consumer: Health) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from services.cli.tables import WIDTH, holes, ledgers
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("service", "", "address", "figures"):
         table.add_column(column, header_style="dim")
@@ -122,6 +135,41 @@ def _print(health: dict[str, Health]) -> None:
         mark = "[red]not well[/]" if each["trouble"] else "[green]well[/]"
         table.add_row(name, mark, each["http"], each["figures"])
     console.print(table)
+    # What a service says while it runs was read at several moments: exact is what it found at its last heartbeat.
+    channels = {
+        name: channel_report(None, said) | {"unaccounted": said.get("ledger_checks", {}).get("unaccounted", 0)}
+        for name, said in consumer.get("channels", {}).items()
+    }
+    if channels:
+        console.print(ledgers(channels))
+        console.print(holes(channels))
+        for text in _recovery_lines(consumer):
+            console.print(text, markup=False)
     for name, each in health.items():
         for reason in each["trouble"]:
             console.print(f"{name}: {reason}", markup=False)
+
+
+def _recovery_lines(consumer: Health) -> list[str]:
+    """Return what lines, requests and snapshots did, a line each."""
+    found = []
+    heal = consumer.get("latency_ns", {}).get("heal", {})
+    if heal.get("count"):
+        times = ", ".join(
+            f"{name} {figures.duration(heal[key])}"
+            for name, key in (("p50", "p50_ns"), ("p99", "p99_ns"), ("max", "max_ns"))
+        )
+        found.append(f"time to heal: {times} over {figures.count(heal['count'])} holes")
+    for channel, ledger in consumer["channels"].items():
+        for line, state in ledger.get("lines", {}).items():
+            if state["silent"] or state["lagging"]:
+                how = "is silent" if state["silent"] else f"lags: {state['transit_us']:,} µs under way"
+                found.append(f"line {line} of {channel} {how}")
+    recovery = consumer.get("recovery", {})
+    if recovery:
+        counts = ", ".join(f"{key} {figures.count(n)}" for key, n in recovery.get("counters", {}).items() if n)
+        found.append(f"recovery: {'connected' if recovery.get('connected') else 'not connected'}; {counts or 'idle'}")
+    snapshots = consumer.get("snapshots", {})
+    if any(snapshots.values()):
+        found.append("requested snapshots: " + ", ".join(f"{key} {n:,}" for key, n in snapshots.items() if n))
+    return found

@@ -30,7 +30,9 @@ def show(report: Report, failed: list[str], console: Console | None = None) -> N
     out = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     source, costs = report["source"], report["costs"]
     out.print(f"\n[bold]crossbook {report['version']}[/]  {source}  {report['duration_s']:.1f} s  {costs} costs")
-    out.print(_channels(report))
+    out.print(ledgers(report["channels"]))
+    if any(channel["gaps"] for channel in report["channels"].values()):
+        out.print(holes(report["channels"]))
     out.print(_latencies(report))
     out.print(_totals(report))
     if failed:
@@ -49,15 +51,27 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _channels(report: Report) -> Table:
+def ledgers(channels: Report) -> Table:
+    """Return the ledger of each channel: every message in one place."""
     columns = ("sent", "received", "applied", "duplicate", "late", "lost", "pending", "unaccounted", "gaps")
     table = _table(
         "channel", "sent", "received", "applied", "refused", "twice", "late", "lost", "pending", "unacc.", "gaps"
     )
-    for name, channel in report["channels"].items():
+    for name, channel in channels.items():
         cells = [figures.count(channel[column]) for column in columns]
         cells.insert(3, figures.count(sum(channel["refused"].values())))
         table.add_row(name, *cells)
+    return table
+
+
+def holes(channels: Report) -> Table:
+    """Return, by channel, the holes that opened and what closed them."""
+    ways = ("line", "retransmission", "snapshot", "feed")
+    table = _table("holes", "opened", "healed by line", "retransmission", "snapshot", "feed", "open")
+    for name, channel in channels.items():
+        healed = channel["healed_by"]
+        open_now = channel["gaps"] - sum(healed.values())
+        table.add_row(name, *(figures.count(n) for n in (channel["gaps"], *(healed[way] for way in ways), open_now)))
     return table
 
 

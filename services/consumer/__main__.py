@@ -28,10 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
-        from services.consumer import app, settings
+        from services.consumer import app, settings, warming
 
         if arguments.warm:
-            app.warm(arguments.warm)
+            warming.warm(arguments.warm)
             return 0
         return app.run(*settings.read(arguments.config))
     except CrossbookError as error:

@@ -27,10 +27,12 @@ from libs.telemetry.front import Front
 from libs.telemetry.segment import Segment
 from libs.units import parse_decimal
 from libs.wire.text import text_to_binary
-from services.consumer.metrics import Metrics, series
-from services.consumer.publisher import Publisher, warm_publisher
+from services.consumer.metrics import Metrics
+from services.consumer.publisher import Publisher
+from services.consumer.series import series
 from services.consumer.settings import Settings
 from services.consumer.threads import KernelThread
+from services.consumer.warming import warm_kernels
 
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
@@ -235,32 +237,6 @@ class Consumer:
 
 def _ip(address: str) -> int:
     return int.from_bytes(socket.inet_aton(address), "big")
-
-
-def warm_kernels(engine: state.Engine, part: str = "all") -> None:
-    """Compile or load the kernels of the consumer, or of one of its threads, by running each over nothing."""
-    stop = np.ones(8, np.int64)
-    if part in {"all", "receive"}:
-        receive.receive_loop(engine.directory, np.empty(0, np.int32), new_batch(), -1, -1, -1, stop, -1)
-    if part in {"all", "books"}:
-        process.book_loop(engine.directory, -1, -1, stop, -1)
-        warm_publisher(engine.arrays)
-
-
-def warm(part: str = "all") -> None:
-    """Compile the kernels of the consumer, for ``--warm`` and image builds.
-
-    Parameters
-    ----------
-    part : str
-        ``all``, or those of one thread (``receive``, ``books``), so that two processes may share the work.
-    """
-    engine = state.new(ring_capacity=1024, max_books=8, max_symbols=8, depth=32)
-    warm_kernels(engine, part)
-    if part == "receive":
-        return
-    book = t_register(engine.table, 0, "BTC-USDT")
-    set_instrument(engine.books, book, 1, -2, 1, -5, 1, 0, 0)
 
 
 def run(settings: Settings, config: ConsumerConfig) -> int:

@@ -23,67 +23,11 @@ from libs.sequencing import state as seq
 from libs.streams.schemas import BOOK, SCHEMAS
 from libs.streams.writer import PackedWriter
 from libs.telemetry.hdr import summary
-from libs.telemetry.segment import Segment, Series
+from libs.telemetry.segment import Segment
 from libs.units import format_decimal
-from libs.wire.kernels import REASONS
-
-LINES = ("A", "B")
-PATHS = ("wire", "heal_by_line", "book", "features", "heal_by_snapshot", "publish", "conflation_age")
-"""Labels of the HDR rows, in the order in which the threads own them: receive, book, publisher."""
+from services.consumer.series import CHANNEL_COUNTERS, LINES, PATHS
 
 TOPS = 10
-
-
-def series() -> list[Series]:
-    """Return every series that the consumer exports."""
-    found = [Series("md_e2e_latency_seconds", {"path": path}) for path in PATHS]
-    for exchange in EXCHANGES:
-        label = {"channel": exchange}
-        found += [Series("md_packets_received_total", label | {"line": line}) for line in LINES]
-        found += [Series(name, label) for name in _CHANNEL_COUNTERS]
-        found += [Series("md_messages_refused_total", label | {"reason": reason}) for reason in REFUSALS]
-        found += [
-            Series("md_holes_healed_total", label | {"by": by}) for by in ("line", "retransmission", "snapshot", "feed")
-        ]
-        found += [Series("md_messages_total", {"exchange": exchange, "type": kind}) for kind in ("book_level", "trade")]
-        found += [Series(name, {"exchange": exchange}) for name in ("md_book_updates_total", "md_crossed_events_total")]
-        found += [Series(name, {"exchange": exchange}) for name in _EXCHANGE_GAUGES]
-        found.append(Series("md_messages_pending", label))
-        found += [Series(name, {"ring": exchange}) for name in _RING_GAUGES]
-        found.append(Series("md_ring_dropped_total", {"ring": exchange}))
-    for line in LINES:
-        found += [Series(name, {"line": line}) for name in ("md_received_bytes_total", "md_socket_drops_total")]
-        found.append(Series("md_socket_receive_buffer_bytes", {"line": line}))
-    found += [Series("md_decode_errors_total", {"reason": reason}) for reason in _malformed_reasons()]
-    found += [
-        Series(name, {}) for name in ("md_feature_rows_total", "md_nbbo_updates_total", "md_redis_reconnects_total")
-    ]
-    found += [Series("md_redis_publish_total", {"stream": stream}) for stream in SCHEMAS]
-    found += [Series("md_redis_dropped_total", {"stream": stream}) for stream in SCHEMAS]
-    found += [Series("md_nbbo_symbols", {"state": name}) for name in STATES]
-    found += [Series("md_ready", {}), Series("md_session_open", {})]
-    return found
-
-
-_CHANNEL_COUNTERS = {
-    "md_messages_received_total": seq.RECEIVED,
-    "md_messages_lost_total": seq.LOST,
-    "md_duplicate_messages_total": seq.DUPLICATE,
-    "md_late_messages_total": seq.LATE,
-    "md_sequence_gaps_total": seq.GAPS,
-    "md_foreign_session_total": seq.FOREIGN_SESSION,
-    "md_sessions_total": seq.SESSIONS,
-    "md_heartbeats_total": seq.HEARTBEATS,
-    "md_messages_applied_total": -1,
-    "md_ledger_checks_total": -1,
-    "md_ledger_checks_failed_total": -1,
-}
-_EXCHANGE_GAUGES = ("md_active_symbols", "md_valid_books", "md_stale_symbols", "md_book_last_update_timestamp_seconds")
-_RING_GAUGES = ("md_ring_occupancy_items", "md_ring_capacity_items", "md_ring_high_watermark_items")
-
-
-def _malformed_reasons() -> list[str]:
-    return [*REASONS.values(), "foreign_source", "too_long", "text"]
 
 
 class Metrics:
@@ -146,10 +90,15 @@ class Metrics:
         channel, ledger = self.arrays["sequencer_channels"][ch], self.arrays["ledger"][ch]
         counts = self.arrays["receive_counts"]
         for at, line in enumerate(LINES):
-            self._set(
-                "md_packets_received_total", int(counts[words.DATAGRAMS + 8 * at + ch]), channel=exchange, line=line
-            )
-        for name, column in _CHANNEL_COUNTERS.items():
+            label = {"channel": exchange, "line": line}
+            row = self.arrays["lines"][at, ch]
+            self._set("md_packets_received_total", int(counts[words.DATAGRAMS + 8 * at + ch]), **label)
+            self._set("md_line_first_messages_total", int(row[words.FIRST]), **label)
+            self._set("md_line_silences_total", int(row[words.SILENCES]), **label)
+            self._gauge("md_line_silent", float(row[words.SILENT]), **label)
+            self._gauge("md_line_lagging", float(row[words.LAGGING]), **label)
+            self._gauge("md_line_transit_seconds", row[words.TRANSIT_NS] / 1e9, **label)
+        for name, column in CHANNEL_COUNTERS.items():
             if column >= 0:
                 self._set(name, int(channel[column]), channel=exchange)
         self._set("md_messages_applied_total", int(ledger[columns.APPLIED]), channel=exchange)
@@ -232,6 +181,7 @@ class Metrics:
             "features_rows": int(totals[columns.FEATURE_ROWS]),
             "nbbo_rows": int(totals[columns.NBBO_ROWS]),
             "latency_ns": latency,
+            "snapshots": report.snapshots_report(self.arrays),
             "ring": report.ring_report(self.arrays),
             "redis": {"published": writer.published, "dropped": writer.dropped, "reconnects": writer.reconnects},
             "output_dropped": report.output_drops(self.arrays),

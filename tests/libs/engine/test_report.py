@@ -11,7 +11,8 @@ import pytest
 from libs.engine import report, state, words
 from libs.telemetry.catalogue import METRICS
 from libs.telemetry.segment import Segment
-from services.consumer.metrics import Metrics, series
+from services.consumer.metrics import Metrics
+from services.consumer.series import series
 from tests.libs.engine.harness import LAST, MS, Feed, Host
 
 SIZES = {"ring_capacity": 4096, "max_books": 16, "max_symbols": 8, "depth": 64}
