@@ -62,7 +62,7 @@ def flow(snapshot: Snapshot, height: int) -> Panel:
     consumer = snapshot.statuses.consumer
     books, ring, redis = (consumer.get(key, {}) for key in ("books", "ring", "redis"))
     channels = snapshot.channels.values()
-    received = sum(int(channel.get("received", 0)) for channel in channels)
+    received = sum(int(channel.get("received", 0)) - int(channel.get("duplicate", 0)) for channel in channels)
     gaps = sum(int(channel.get("gaps", 0)) for channel in channels)
     lost = snapshot.lost
     table = _figures()

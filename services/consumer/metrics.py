@@ -134,7 +134,9 @@ class Metrics:
         return bool(np.any(report.flags_of(self.arrays)[:registered][heard] & NO_SNAPSHOT == 0))
 
     def _messages(self) -> int:
-        return int(self.arrays["sequencer_channels"][:, seq.RECEIVED].sum())
+        # With two lines every message is read twice.
+        channels = self.arrays["sequencer_channels"]
+        return int((channels[:, seq.RECEIVED] - channels[:, seq.DUPLICATE] - channels[:, seq.LATE]).sum())
 
     def _updates(self) -> int:
         ledger = self.arrays["ledger"]

@@ -4,114 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from services.cli.arguments import code_root
+from tests.integration.runs import Running
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 SMALL = ("--symbols", "5", "--rate", "500")
-TIMEOUT_S = 150.0
-
-
-@dataclass
-class Running:
-    """A run in the background, with its own run directory, state and report."""
-
-    process: subprocess.Popen[str]
-    folder: Path
-    report: Path
-    log: Path
-
-    def wait(self) -> int:
-        """Return the exit status."""
-        return self.process.wait(TIMEOUT_S)
-
-    def said(self) -> str:
-        """Return all that it has printed."""
-        return self.log.read_text()
-
-    def until(self, holds: Callable[[], Any]) -> Any:
-        """Wait until something holds; return it."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while not (found := holds()):
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
-            time.sleep(0.05)
-        return found
-
-    def note(self) -> dict[str, Any] | None:
-        """Return the note of the run directory, once it is there."""
-        notes = list((self.folder / "run").glob("crossbook-up-*/run.json"))
-        return json.loads(notes[0].read_text()) if notes else None
-
-    def flows(self) -> bool:
-        """Return whether lines of figures are coming."""
-        return " msg/s" in self.said()
-
-    def children(self) -> dict[str, int]:
-        """Return the processes that it started, by the module or program that they run."""
-        found = {}
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(path.read_text().rpartition(")")[2].split()[1])
-                words = (path.parent / "cmdline").read_text().split("\0")
-            except OSError:
-                continue
-            if parent == self.process.pid and words[0]:  # a dead one has no command line
-                module = words[words.index("-m") + 1] if "-m" in words else Path(words[0]).name.split()[0]
-                found[module] = int(path.parent.name)
-        return found
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
-    """Start runs; whatever is still there at the end is killed."""
-    begun: list[Running] = []
-    # pytest's own folder is too deep for a unix socket's path.
-    top = Path(tempfile.mkdtemp(prefix="cb-up-"))
-
-    def begin(*arguments: str, **environment: str) -> Running:
-        folder = top / str(len(begun))
-        (folder / "run").mkdir(parents=True)
-        report, log = folder / "report.json", folder / "log"
-        command = [
-            sys.executable,
-            "-m",
-            "services.cli",
-            "up",
-            "--state-dir",
-            str(folder / "var"),
-            "--report",
-            str(report),
-        ]
-        with log.open("w") as out:
-            process = subprocess.Popen(
-                [*command, *arguments],
-                cwd=code_root(),
-                env={**os.environ, "XDG_RUNTIME_DIR": str(folder / "run"), **environment},
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        begun.append(Running(process, folder, report, log))
-        return begun[-1]
-
-    yield begin
-    for running in begun:
-        running.process.kill()
-        running.process.wait()
-    shutil.rmtree(top, ignore_errors=True)
 
 
 def _sessions_left(run: Running, pids: list[int]) -> list[int]:
@@ -133,7 +39,8 @@ def test_a_short_run_holds_every_check(start: Callable[..., Running]) -> None:
     report = json.loads(run.report.read_text())
     assert set(report["channels"]) == {"binance", "bybit", "coinbase", "okx", "deribit"}
     for channel in report["channels"].values():
-        assert channel["sent"] == channel["received"] > 100
+        assert channel["sent"] == channel["received"] - channel["duplicate"] > 100
+        assert {line: state["silent"] for line, state in channel["lines"].items()} == {"A": False, "B": False}
         assert channel["lost"] == channel["pending"] == channel["unaccounted"] == 0
     assert report["books"]["valid"] == report["books"]["total"] == 25
     assert report["malformed"] == {}

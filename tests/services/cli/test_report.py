@@ -59,7 +59,7 @@ def test_figures_come_from_where_they_are_known() -> None:
     report = build(_statuses(), Run("1", 0.0, duration_s=4.0))
     assert report["channels"]["binance"]["sent"] == 80
     assert report["channels"]["binance"]["unaccounted"] == 0
-    assert report["messages_per_s"] == 22.0
+    assert report["messages_per_s"] == 20.0
     assert report["updates_per_s"] == 80.0
     assert report["signals"] == 9
     assert report["costs"] == "real"
