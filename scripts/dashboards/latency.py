@@ -143,6 +143,33 @@ _LOSS = [
         ),
     ),
     View(
+        "Time to heal",
+        "How long holes were open: filled by the other line or by retransmission, or until every book had its snapshot.",
+        "s",
+        tuple(
+            Query(quantile(q, LATENCY, "path", ',path=~"heal.*"'), f"{{{{path}}}} p{label}")
+            for q, label in ((0.5, "50"), (0.99, "99"))
+        ),
+        width=8,
+    ),
+    View(
+        "Lines beside each other",
+        "Scheduled send to kernel, averaged; a line that lags or falls silent shows here first.",
+        "s",
+        (Query(f"max by (line) (md_line_transit_seconds{{{SELECT}}})", "line {{line}}"),),
+        width=8,
+    ),
+    View(
+        "Silent or lagging lines",
+        "Channels whose line brings nothing while the other one speaks, or brings everything 5 ms later.",
+        "none",
+        (
+            Query(f"sum by (line) (md_line_silent{{{SELECT}}})", "silent {{line}}"),
+            Query(f"sum by (line) (md_line_lagging{{{SELECT}}})", "lagging {{line}}"),
+        ),
+        width=8,
+    ),
+    View(
         "Refused",
         "Messages that were not applied, by reason.",
         "ops",
