@@ -143,11 +143,20 @@ _LOSS = [
         ),
     ),
     View(
+        "Refused",
+        "Messages that were not applied, by reason.",
+        "ops",
+        (
+            Query(rate("md_messages_refused_total", "reason"), "{{reason}}"),
+            Query(rate("md_decode_errors_total", "reason"), "malformed {{reason}}"),
+        ),
+    ),
+    View(
         "Time to heal",
-        "How long holes were open: filled by the other line or by retransmission, or until every book had its snapshot.",
+        "How long holes were open: until a line or recovery filled them, or every book had its snapshot.",
         "s",
         tuple(
-            Query(quantile(q, LATENCY, "path", ',path=~"heal.*"'), f"{{{{path}}}} p{label}")
+            Query(quantile(q, LATENCY, "path", ',path=~"heal_by_line|heal_by_snapshot"'), f"{{{{path}}}} p{label}")
             for q, label in ((0.5, "50"), (0.99, "99"))
         ),
         width=8,
@@ -168,15 +177,6 @@ _LOSS = [
             Query(f"sum by (line) (md_line_lagging{{{SELECT}}})", "lagging {{line}}"),
         ),
         width=8,
-    ),
-    View(
-        "Refused",
-        "Messages that were not applied, by reason.",
-        "ops",
-        (
-            Query(rate("md_messages_refused_total", "reason"), "{{reason}}"),
-            Query(rate("md_decode_errors_total", "reason"), "malformed {{reason}}"),
-        ),
     ),
     View(
         "Dropped",
