@@ -43,7 +43,7 @@ class Lines(NamedTuple):
     stats: np.ndarray
     """int64[CHANNELS, 8]"""
     odds: np.ndarray
-    """float64[3]: LOSS, DUPLICATE, REORDER, per datagram and line"""
+    """float64[lines, 3]: LOSS, DUPLICATE, REORDER, per datagram; a loss of 1: the line is dead"""
     rng: np.ndarray
 
 
@@ -69,7 +69,7 @@ def new_lines(fds: list[int], mtu_payload: int, rng: np.ndarray) -> Lines:
         listed=np.zeros((_LISTED, 3), np.int64),
         io=np.zeros(_LISTED * (_HEADER_WORDS + 2), np.int64),
         stats=np.zeros((CHANNELS, 8), np.int64),
-        odds=np.zeros(3),
+        odds=np.zeros((len(fds), 3)),
         rng=rng,
     )
 
@@ -102,19 +102,20 @@ def _choose(x: Lines, line: int, count: int) -> int:
     """List what goes out on a line for the open datagrams: some lost, some twice, some after the next one."""
     n = 0
     stride = len(x.data) // MAX_DATAGRAMS
-    faulty = x.odds[LOSS] > 0.0 or x.odds[DUPLICATE] > 0.0 or x.odds[REORDER] > 0.0
+    odds = x.odds[line]
+    faulty = odds[LOSS] > 0.0 or odds[DUPLICATE] > 0.0 or odds[REORDER] > 0.0
     for d in range(count):
         address, length, channel = address_of(x.data, d * stride), x.open[d, LENGTH], x.open[d, CHANNEL]
         if faulty:
             # Three draws a datagram whatever happens, so that one odd does not shift what another one hits.
             lost, twice, late = uniform(x.rng), uniform(x.rng), uniform(x.rng)
-            if lost < x.odds[LOSS]:
+            if lost < odds[LOSS]:
                 x.stats[channel, LOST] += 1
                 continue
-            if twice < x.odds[DUPLICATE]:
+            if twice < odds[DUPLICATE]:
                 x.stats[channel, DUPLICATED] += 1
                 n = _list(x.listed, n, address, length, channel)
-            if late < x.odds[REORDER] and x.sockets[line, HELD_LENGTH] == 0:
+            if late < odds[REORDER] and x.sockets[line, HELD_LENGTH] == 0:
                 x.stats[channel, REORDERED] += 1
                 _hold(x, line, d)
                 continue

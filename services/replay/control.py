@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
-from services.replay.playback import Playback, WrongPaceError
+from services.replay.playback import NoSuchLineError, Playback, WrongPaceError
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
-Odds = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Odds = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -23,8 +23,9 @@ class Rate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Inject(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /inject; what is not named stays."""
+    """Body of POST /inject; what is not named stays. ``line``: only on this one; a loss of 1 kills it."""
 
+    line: Literal["a", "b"] | None = None
     loss: Odds | None = None
     duplicate: Odds | None = None
     reorder: Odds | None = None
@@ -69,7 +70,11 @@ def control_app(playback: Playback, stop: Callable[[], None]) -> web.Application
 
     async def inject(request: web.Request) -> web.Response:
         wanted = msgspec.json.decode(await request.read() or b"{}", type=Inject)
-        playback.inject({name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None})
+        odds = {"loss": wanted.loss, "duplicate": wanted.duplicate, "reorder": wanted.reorder}
+        try:
+            playback.inject({name: value for name, value in odds.items() if value is not None}, wanted.line or "")
+        except NoSuchLineError as error:
+            return _json({"error": str(error)}, 409)
         return answer()
 
     async def end(request: web.Request) -> web.Response:

@@ -47,6 +47,10 @@ class WrongPaceError(CrossbookError):
     """The source has another kind of pace than the one that was set."""
 
 
+class NoSuchLineError(CrossbookError):
+    """A fault was asked for on a line that is not in use."""
+
+
 class Playback:
     """A source on its way to the group.
 
@@ -136,10 +140,20 @@ class Playback:
             raise WrongPaceError("this source plays by messages a second: set messages_per_s")
         self._set_pace(1.0 / speed)
 
-    def inject(self, odds: dict[str, float]) -> None:
-        """Set the odds of faults, each per datagram and line: loss, duplicate, reorder."""
+    def inject(self, odds: dict[str, float], line: str = "") -> None:
+        """Set the odds of faults, each per datagram: loss, duplicate, reorder; on one line (a, b) or on all.
+
+        Raises
+        ------
+        NoSuchLineError
+            When there is no such line.
+        """
+        index = "ab".index(line) if line else 0
+        if index >= len(self.sockets):
+            raise NoSuchLineError(f"line: expected one of {len(self.sockets)} lines in use, found {line!r}")
+        rows = slice(index, index + 1) if line else slice(None)
         for name, value in odds.items():
-            self.sender.lines.odds[_FAULTS[name]] = value
+            self.sender.lines.odds[rows, _FAULTS[name]] = value
 
     @property
     def paced_by_rate(self) -> bool:
@@ -191,7 +205,11 @@ class Playback:
             "refresh_round_s": float(composed[REFRESH_ROUND]) * self._ns_per_unit / 1e9,
             "malformed_lines": self.source.bad.count,
             "bad_lines": [str(line) for line in self.source.bad.examples],
-            "inject": {name: float(s.lines.odds[i]) for name, i in _FAULTS.items()},
+            "inject": {name: float(s.lines.odds[0, i]) for name, i in _FAULTS.items()},
+            "inject_by_line": {
+                line: {name: float(odds[i]) for name, i in _FAULTS.items()}
+                for line, odds in zip("ab", s.lines.odds, strict=False)
+            },
         }
 
     def _set_pace(self, ns_per_unit: float) -> None:

@@ -111,6 +111,24 @@ def test_loss_is_counted_and_each_lines_own(free_port: int) -> None:
     assert missing[0] != missing[1]
 
 
+def test_a_line_can_be_killed_alone_and_come_back(free_port: int) -> None:
+    """With a loss of 1 a line brings nothing, not even heartbeats, while the other goes on; then it is there again."""
+    h = Heard(free_port, lines="ab")
+    h.playback.resume()
+    h.listen(0.4)
+    h.playback.inject({"loss": 1.0}, "b")
+    h.listen(0.1)
+    h.datagrams.clear()
+    h.listen(0.4)
+    assert h.messages(1) == [] and len(h.messages(0)) > 100
+    h.playback.inject({"loss": 0.0}, "b")
+    h.listen(0.1)
+    h.datagrams.clear()
+    h.listen(0.3)
+    assert len(h.messages(1)) > 50
+    assert h.finish()["inject_by_line"]["b"]["loss"] == 0.0
+
+
 @pytest.mark.parametrize("fault", ["duplicate", "reorder"])
 def test_duplicates_and_reordering_lose_nothing(free_port: int, fault: str) -> None:
     """Every sequence arrives: some datagrams twice, or some after the one behind them, and as many as are counted."""

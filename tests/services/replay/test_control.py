@@ -60,9 +60,10 @@ def test_wrong_requests_change_nothing_and_say_why(free_port: int) -> None:
         ("POST", "/rate", {"messages": 1}),
         ("POST", "/rate", {"speed": 2}),
         ("POST", "/inject", {"loss": 1.5}),
+        ("POST", "/inject", {"loss": 0.5, "line": "b"}),
         ("GET", "/status", None),
     )
-    assert [status for status, _ in answers] == [400, 400, 400, 409, 400, 200]
+    assert [status for status, _ in answers] == [400, 400, 400, 409, 400, 409, 200]
     assert all(document["error"] for _, document in answers[:-1])
     assert answers[-1][1]["offered_messages_per_s"] == 2000.0
     assert answers[-1][1]["inject"]["loss"] == 0.0
