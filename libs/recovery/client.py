@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from libs.recovery.backoff import Backoff
 from libs.recovery.counts import KINDS, new_counters
 from libs.recovery.outgoing import Outgoing
 from libs.recovery.reading import SEQUENCES, AnswerReader
-from libs.recovery.wants import FOREVER, MS, Limits, Want, Wants
+from libs.recovery.wants import FOREVER, MS, Flight, Limits, Want, Wants
 from libs.wire.recovery import (
     BAD_REQUEST,
     BUSY,
@@ -39,13 +38,6 @@ _MAX_REQUEST_ID = (1 << 32) - 1
 _DISTRUST = 8
 
 
-@dataclass(slots=True)
-class _Flight:
-    want: Want
-    request: Request
-    deadline_ns: int
-
-
 class RecoveryClient:
     """What one connection to a recovery server does.
 
@@ -66,8 +58,8 @@ class RecoveryClient:
         self.counters = new_counters()
         self.backoff = Backoff(limits.first_backoff_ns, limits.longest_backoff_ns)
         self._wants = Wants(limits.wants)
-        self._flights: dict[int, _Flight] = {}
-        self._late: dict[int, _Flight] = {}
+        self._flights: dict[int, Flight] = {}
+        self._late: dict[int, Flight] = {}
         self._outgoing = Outgoing(limits, position)
         self._reader = AnswerReader()
         self._sent_ns: deque[int] = deque(maxlen=limits.requests_per_second)
@@ -168,7 +160,7 @@ class RecoveryClient:
         request = Request(want.kind, want.exchange, want.session, want.first, last, self._last_id, want.symbol)
         limits = self.limits
         timeout_ns = limits.range_timeout_ns if want.kind == RANGE else limits.snapshot_timeout_ns
-        self._flights[self._last_id] = _Flight(want, request, now_ns + timeout_ns)
+        self._flights[self._last_id] = Flight(want, request, now_ns + timeout_ns)
         self._sent_ns.append(now_ns)
         self.counters[f"requests_{KINDS[want.kind]}"] += 1
         want.tries += 1
@@ -177,10 +169,10 @@ class RecoveryClient:
 
     def _expire(self, now_ns: int) -> None:
         expired = [number for number, flight in self._flights.items() if flight.deadline_ns <= now_ns]
-        for number in expired:
+        for number in reversed(expired):
             flight = self._late[number] = self._flights.pop(number)
             self.counters["timeouts"] += 1
-            self._again(flight, 0)
+            self._again(flight, 0, ahead=True)
         if expired:
             self._fail(now_ns)
         while len(self._late) > _LATE_PER_FLIGHT * self.limits.in_flight:
@@ -191,7 +183,7 @@ class RecoveryClient:
             self._sweep_ns = now_ns + _SWEEP_NS
             self._wants.sweep(lambda want: self._unwanted(want, now_ns), self._drop)
 
-    def _again(self, flight: _Flight, not_before_ns: int, *, ahead: bool = False) -> None:
+    def _again(self, flight: Flight, not_before_ns: int, *, ahead: bool = False) -> None:
         """Queue what a request was for, unless another one asks for it already."""
         want = flight.want
         if want.done or want.flight != flight.request.request_id:
@@ -218,7 +210,7 @@ class RecoveryClient:
             self._succeed()
             self._on_messages(flight, answer, pieces, now_ns)
 
-    def _on_status(self, flight: _Flight, status: int, now_ns: int) -> None:
+    def _on_status(self, flight: Flight, status: int, now_ns: int) -> None:
         request = flight.request
         asked = request.last - request.first + 1
         if status in (RATE_LIMITED, BUSY):
@@ -239,7 +231,7 @@ class RecoveryClient:
             if not flight.want.done:
                 self._drop(flight.want, "status")
 
-    def _on_messages(self, flight: _Flight, answer: Answer, pieces: list[bytes], now_ns: int) -> None:
+    def _on_messages(self, flight: Flight, answer: Answer, pieces: list[bytes], now_ns: int) -> None:
         want = flight.want
         session, expected = self.position(want.exchange)
         if want.done or session != want.session or (want.kind == RANGE and expected > answer.last):
@@ -270,8 +262,8 @@ class RecoveryClient:
     def on_disconnect(self, now_ns: int) -> None:
         """Take in that the connection is gone, or was not made: what was in flight is wanted again, later."""
         self.counters["disconnects"] += 1
-        for flight in list(self._flights.values()):
-            self._again(flight, 0)
+        for flight in reversed(self._flights.values()):
+            self._again(flight, 0, ahead=True)
         self._flights.clear()
         self._late.clear()
         self._messages = self.limits.messages

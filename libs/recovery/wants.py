@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from libs.wire.recovery import RANGE, SNAPSHOT
+from libs.wire.recovery import RANGE, SNAPSHOT, Request
 
 MS = 1_000_000
 FOREVER = (1 << 63) - 1
@@ -97,6 +97,15 @@ class Want:
     flight: int = 0
     waits: bool = False
     done: bool = False
+
+
+@dataclass(slots=True)
+class Flight:
+    """A request that waits for its answer, and what it is for."""
+
+    want: Want
+    request: Request
+    deadline_ns: int
 
 
 class Wants:

@@ -87,6 +87,16 @@ METRICS: tuple[Metric, ...] = (
     _counter("md_heartbeats_total", "heartbeats", ("channel",), "Heartbeats taken in", _CONSUMER),
     _counter("md_ledger_checks_total", "checks", ("channel",), "Heartbeats at which the ledger was checked", _CONSUMER),
     _counter("md_ledger_checks_failed_total", "checks", ("channel",), "Checks that did not balance", _CONSUMER),
+    # Recovery.
+    _gauge("md_recovery_servers", "servers", ("state",), "Recovery servers: configured, connected", _CONSUMER),
+    _counter("md_recovery_requests_total", "requests", ("kind",), "Requests for ranges and snapshots", _CONSUMER),
+    _counter("md_recovery_answers_total", "answers", ("status",), "Answers by what the server says", _CONSUMER),
+    _counter("md_recovery_refused_total", "answers", ("reason",), "Answers that were not believed", _CONSUMER),
+    _counter("md_recovery_dropped_total", "wants", ("reason",), "Ranges and books that did not come", _CONSUMER),
+    _counter("md_recovery_timeouts_total", "requests", (), "Requests without an answer in time", _CONSUMER),
+    _counter("md_recovery_disconnects_total", "connections", (), "Connections lost, or not made", _CONSUMER),
+    _counter("md_messages_recovered_total", "messages", ("channel",), "Messages that a server gave again", _CONSUMER),
+    _counter("md_snapshots_recovered_total", "books", ("channel",), "Snapshots that a server gave", _CONSUMER),
     # Rings and books.
     _gauge("md_ring_occupancy_items", "slots", ("ring",), "Slots in use", _CONSUMER),
     _gauge("md_ring_capacity_items", "slots", ("ring",), "Slots there are", _CONSUMER),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
+from libs.recovery.client import RecoveryClient
 from libs.recovery.reading import PREFIX
+from libs.recovery.wants import MS, Limits
 from libs.wire.layout import BOOK_LAST, BOOK_REFRESH, BOOK_SNAPSHOT
 from libs.wire.messages import OrderBook, Status, Trade, decode_datagram, encode
-from libs.wire.recovery import OK, RANGE, Answer, Request, encode_answer
+from libs.wire.recovery import OK, RANGE, Answer, Request, decode_answer, encode_answer
 
 SYMBOLS = ("BTC-USDT", "ETH-USDT")
 MESSAGE_HEADER = 24
@@ -85,3 +87,49 @@ def bytes_that_tell(data: bytes) -> list[int]:
             found += 1
         off += found
     return places
+
+
+SESSION = 77
+SMALL = Limits(
+    messages=8,
+    requests_per_second=20,
+    in_flight=5,
+    wants=12,
+    held=2,
+    held_ns=300 * MS,
+    buffer_bytes=4096,
+    want_ns=2000 * MS,
+    snapshot_timeout_ns=40 * MS,
+)
+SENT = 60
+
+
+class Rig:
+    """A client, the position of its receiver, and a clock."""
+
+    def __init__(self, limits: Limits = SMALL) -> None:
+        self.now_ns = 1
+        self.session = [SESSION, SESSION]
+        self.expected = [1, 1]
+        self.client = RecoveryClient(limits, lambda exchange: (self.session[exchange], self.expected[exchange]))
+
+    def want(self, first: int, last: int) -> None:
+        """Want a range of channel 0."""
+        self.client.want_range(0, SESSION, first, last, self.now_ns)
+
+    def due(self) -> list[Request]:
+        """Return what is due now."""
+        return self.client.due(self.now_ns)
+
+    def answer(self, data: bytes) -> None:
+        """Hand a whole answer in."""
+        answer, rest = decode_answer(data)
+        self.client.on_answer(answer, rest, self.now_ns)
+
+    def delivered(self) -> list[bytes]:
+        """Return what comes out now."""
+        return self.client.deliveries(self.now_ns)
+
+    def count(self, name: str) -> int:
+        """Return a counter."""
+        return self.client.counters[name]
