@@ -27,8 +27,10 @@ from libs.telemetry.front import Front
 from libs.telemetry.segment import Segment
 from libs.units import parse_decimal
 from libs.wire.text import text_to_binary
+from services.consumer import recovery_metrics
 from services.consumer.metrics import Metrics
 from services.consumer.publisher import Publisher
+from services.consumer.recovery import Recovery
 from services.consumer.series import series
 from services.consumer.settings import Settings
 from services.consumer.threads import KernelThread
@@ -54,7 +56,7 @@ class Consumer:
         sizes = config.processing_config
         self.segment = Segment.create(
             "consumer",
-            series(),
+            [*series(), *recovery_metrics.series()],
             extra=state.spec(
                 ring_capacity=sizes.ring_buffer_size,
                 max_books=sizes.max_books,
@@ -141,9 +143,11 @@ class Consumer:
     def _start_threads(self) -> None:
         options = self.config.processing_config
         text_out, text_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.text_sockets = (text_out, text_in)
+        recovered_out, recovered_in = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.own_sockets = (text_out, text_in, recovered_out, recovered_in)
         text_out.setblocking(False)
-        fds = np.array([s.fd for s in self.sockets] + [text_out.fileno()], np.int32)
+        own = [text_out.fileno(), recovered_out.fileno()]
+        fds = np.array([s.fd for s in self.sockets] + own, np.int32)
         wake = os.eventfd(0, os.EFD_NONBLOCK)
         publisher_wake = os.eventfd(0, os.EFD_NONBLOCK)
         writer = PackedWriter(
@@ -164,7 +168,7 @@ class Consumer:
         )
         self.receive_thread = KernelThread(
             "receive", options.receive_core, receive.receive_loop,
-            self.engine.directory, fds, new_batch(), text_out.fileno(), -1, wake, self.stop_receive, -1,
+            self.engine.directory, fds, new_batch(), *own, wake, self.stop_receive, -1,
         )  # fmt: skip
         self.book_thread = KernelThread(
             "books",
@@ -176,14 +180,25 @@ class Consumer:
             self.stop_process,
             -1,
         )
-        threading.Thread(target=self._translate_text, name="text", daemon=True).start()
+        self.recovery = self._recovery(recovered_in)
+        threading.Thread(target=self._translate_text, args=(text_in,), name="text", daemon=True).start()
+        self.recovery.start()
         self.publisher.start()
         self.book_thread.start()
         self.receive_thread.start()
 
-    def _translate_text(self) -> None:
+    def _recovery(self, out: socket.socket) -> Recovery:
+        """Return the thread that asks recovery servers; without any, nothing is asked for."""
+        bell = os.eventfd(0, os.EFD_NONBLOCK)
+        if self.settings.recovery:
+            r, p = self.arrays["receive_settings"], self.arrays["process_settings"]
+            r[words.REQUEST_LIMIT] = self.settings.recovery_limits.messages_per_request
+            r[words.REQUEST_BELL] = p[columns.REQUEST_BELL] = bell
+            p[columns.REQUESTS_ON] = 1
+        return Recovery(self.settings, self.arrays, out, bell, self.log)
+
+    def _translate_text(self, text_in: socket.socket) -> None:
         """Turn datagrams in text mode into binary ones and give them back to the receive thread."""
-        text_in = self.text_sockets[1]
         while not self.stopping.is_set():
             data = text_in.recv(65536)
             if not data:
@@ -198,7 +213,7 @@ class Consumer:
         """Report until told to stop or until a thread dies; return the exit status."""
         next_stats = time.monotonic() + STATS_INTERVAL_S
         while not self.stopping.wait(STATUS_INTERVAL_S):
-            for thread in (self.receive_thread, self.book_thread, self.publisher):
+            for thread in (self.receive_thread, self.book_thread, self.publisher, self.recovery):
                 if not thread.is_alive():
                     self.log.error("thread_died", thread=thread.name, error=repr(thread.error))
                     return 1
@@ -214,13 +229,17 @@ class Consumer:
         connected = self.writer.connected
         self.segment.ready(connected, "" if connected else f"Redis is not writable: {self.writer.last_error}")
         self.metrics.update(self.sockets, self.writer)
-        self.segment.publish_status(self.metrics.status(self.run_id, self.writer, self.front.port))
+        recovery_metrics.update(self.segment, self.recovery)
+        status = self.metrics.status(self.run_id, self.writer, self.front.port)
+        self.segment.publish_status(status | {"recovery": self.recovery.status()})
 
     def stop(self) -> None:
         """Stop receiving, drain, flush, say a last word, leave nothing behind."""
         self.stopping.set()
         self.stop_receive[0] = 1
         self.receive_thread.join(1.0)
+        self.recovery.stop()
+        self.recovery.join(1.0)
         self.stop_process[0] = 1
         self.book_thread.join(1.0)
         self.publisher.stop()
@@ -229,7 +248,7 @@ class Consumer:
         self.log.info("stats", **self.metrics.stats_line())
         for opened in self.sockets:
             opened.close()
-        for end in self.text_sockets:
+        for end in self.own_sockets:
             end.close()
         self.writer.close()
         self.front.stop()

@@ -9,6 +9,7 @@ from libs.engine import process, receive, state
 from libs.market.symbol_table import t_register
 from libs.multicast.receiver import new_batch
 from services.consumer.publisher import warm_publisher
+from services.consumer.recovery import warm_recovery
 
 
 def warm_kernels(engine: state.Engine, part: str = "all") -> None:
@@ -19,6 +20,7 @@ def warm_kernels(engine: state.Engine, part: str = "all") -> None:
     if part in {"all", "books"}:
         process.book_loop(engine.directory, -1, -1, stop, -1)
         warm_publisher(engine.arrays)
+        warm_recovery(engine.arrays)
 
 
 def warm(part: str = "all") -> None:
