@@ -134,6 +134,18 @@ def status(
 
 
 @app.command()
+def doctor(
+    json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
+    config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
+    timeout: Annotated[Text, _option("--timeout", "Seconds to listen on the lines (2).", "S")] = None,
+) -> int:
+    """Say why no data arrives or why it is lost, and how to mend it."""
+    from services.cli.doctor import run as command
+
+    return command.run(config, timeout, as_json=json)
+
+
+@app.command()
 def warm() -> int:
     """Compile every kernel now, so that nothing waits for it later."""
     from services.cli import warm as command

@@ -132,6 +132,7 @@ class Up:
         run.describe(
             {
                 "pid": os.getpid(),
+                "directory": str(run.path),
                 "started": self.about.started,
                 "redis_url": self.redis_url,
                 "stream_prefix": self.prefix,
