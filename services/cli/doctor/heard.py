@@ -18,6 +18,7 @@ SO_TIMESTAMPNS, IP_RECVTTL, IP_TTL, IP_PKTINFO, IP_MULTICAST_ALL = 35, 12, 2, 8,
 ETH_P_IP = 0x0800
 SAMPLE_DATAGRAMS, SAMPLE_NS = 2_000, 300_000_000
 MOST_PLACES, MOST_CAPTURED, MOST_HEARTBEATS = 16, 400, 2_000
+MOST_UNFILTERED = 100_000
 BUFFER_BYTES = 1 << 20
 CHANNELS = 5
 HEADER, BODY = struct.Struct("<IQqBBH"), struct.Struct("<QQq")
@@ -205,15 +206,14 @@ def _join(sock: socket.socket, group: str, interface: str) -> None:
 def _open_capture(link: int, known: list[tuple[str, int]]) -> socket.socket | None:
     """Return a socket that sees what the interfaces see; None where that takes more rights than ours."""
     try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.htons(ETH_P_IP))
     except OSError:
         return None
     filters.attach(sock, filters.foreign_hftp(link, known))
-    try:
-        sock.bind(("", ETH_P_IP))
-    except OSError:
-        sock.close()
-        return None
+    # It hears from its first moment on; what came before the filter stood goes.
+    with contextlib.suppress(OSError):
+        for _ in range(MOST_UNFILTERED):
+            sock.recv(1)
     return sock
 
 

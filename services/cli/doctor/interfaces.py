@@ -206,4 +206,5 @@ def check_container(system: System, environment: str, links: list[Link], *, hear
     what = f"only a bridge's interface ({bridged[0].name})" if bridged else "no interface but loopback"
     found = f"in a container with {what}: multicast of the host does not come in"
     mend = "docker run --network host …, or network_mode: host in docker-compose.yml"
-    return (warning if heard else broken)(name, found, mend)
+    # Loopback alone is enough for a sender and a receiver in one container.
+    return (broken if bridged and not heard else warning)(name, found, mend)

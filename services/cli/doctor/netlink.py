@@ -14,7 +14,7 @@ REQUEST, DUMP = 1, 0x300
 IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_LINK_NETNSID = 3, 4, 18, 37
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY = 1, 4, 5
-FLAG_UP, FLAG_LOOPBACK, FLAG_RUNNING, FLAG_MULTICAST = 1, 8, 0x40, 0x1000
+FLAG_UP, FLAG_LOOPBACK, FLAG_MULTICAST, FLAG_CARRIER = 1, 8, 0x1000, 0x10000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def links() -> list[Link]:
                 index=index,
                 name=known[IFLA_IFNAME].rstrip(b"\0").decode(),
                 up=bool(flags & FLAG_UP),
-                carrier=bool(flags & FLAG_RUNNING),
+                carrier=bool(flags & FLAG_CARRIER),
                 multicast=bool(flags & FLAG_MULTICAST),
                 loopback=bool(flags & FLAG_LOOPBACK),
                 mtu=int.from_bytes(known.get(IFLA_MTU, b""), "little"),

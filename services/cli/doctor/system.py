@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STA_UNSYNC = 0x40
+MOST_COMMAND = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class UdpSocket:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Who holds a socket; ``command`` as typed, shortened."""
+    """Who holds a socket; ``command`` as typed."""
 
     pid: int
     name: str
@@ -101,7 +102,7 @@ class System:
     def process(self, pid: int) -> Process:
         """Return a process's name and command line."""
         command = (self.read(f"/proc/{pid}/cmdline") or "").replace("\0", " ").strip()
-        return Process(pid, self.read(f"/proc/{pid}/comm") or "?", command[:160])
+        return Process(pid, self.read(f"/proc/{pid}/comm") or "?", command[:MOST_COMMAND])
 
     def reverse_path_drops(self) -> int:
         """Return how many datagrams the reverse-path filter of this namespace has dropped."""

@@ -110,7 +110,8 @@ def check_ttl(setup: Setup, heard: Heard, link: Link | None) -> Check:
     key = f"ttl in {setup.files['replay']}"
     arrived = {source: seen for at in heard.lines.values() for source, seen in at.sources.items()}
     if not setup.sender.interface.startswith("127.") and ttl == 0:
-        found = f"ttl = 0: what the replay sends on {setup.sender.interface} never leaves its machine"
+        # The kernel holds back only what is also listened to on the sender's own machine.
+        found = f"ttl = 0: what the replay sends on {setup.sender.interface} is not to leave its machine"
         return (warning if arrived else broken)(name, found, f"set {key} to 1, beyond a router to more")
     far = [source for source in (*setup.consumer.udp_config.allowed_sources, *arrived) if not _near(source, link)]
     if far and ttl <= 1 and not arrived:
