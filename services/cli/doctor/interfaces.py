@@ -9,7 +9,8 @@ from services.cli.doctor.netlink import Link, Route
 from services.cli.doctor.setup import Setup
 from services.cli.doctor.system import System
 
-BRIDGED = ("veth", "macvlan", "ipvlan")
+UDP_HEADERS = 28
+"""Bytes of the IPv4 and the UDP header."""
 
 
 def link_of(links: list[Link], address: str) -> Link | None:
@@ -56,6 +57,19 @@ def check_multicast(link: Link, *, heard: bool) -> Check:
         return ok(name, f"{link.name} is a multicast interface")
     judge = warning if heard else broken
     return judge(name, f"{link.name} has its multicast flag off", f"ip link set dev {link.name} multicast on")
+
+
+def check_mtu(setup: Setup, link: Link) -> Check:
+    """Judge whether the largest datagram fits the interface: in fragments, one that is lost loses all."""
+    name, largest = "mtu", setup.sender.mtu_payload + UDP_HEADERS
+    if link.mtu >= largest:
+        return ok(name, f"{link.mtu} on {link.name}, the largest datagram has {largest}")
+    return warning(
+        name,
+        f"{link.mtu} on {link.name}, but the largest datagram has {largest} bytes: it travels in fragments",
+        f"ip link set dev {link.name} mtu {largest}, or set mtu_payload in {setup.files['replay']} "
+        f"to {link.mtu - UDP_HEADERS}",
+    )
 
 
 def check_route(setup: Setup, link: Link, routes: dict[str, Route], names: dict[int, str]) -> Check:
@@ -200,9 +214,10 @@ def check_container(system: System, environment: str, links: list[Link], *, hear
     if not inside and not any(word in group for word in engines):
         return ok(name, "not in a container")
     real = [link for link in links if not link.loopback and link.up]
-    bridged = [link for link in real if link.peer_outside or link.kind in BRIDGED]
-    if real and len(bridged) < len(real):
-        return ok(name, f"in a container with an interface of the host ({real[0].name})")
+    bridged = [link for link in real if link.peer_outside and link.kind == "veth"]
+    own = next((link for link in real if link not in bridged), None)
+    if own is not None:
+        return ok(name, f"in a container, with {own.name} beside loopback")
     what = f"only a bridge's interface ({bridged[0].name})" if bridged else "no interface but loopback"
     found = f"in a container with {what}: multicast of the host does not come in"
     mend = "docker run --network host …, or network_mode: host in docker-compose.yml"

@@ -158,7 +158,9 @@ def check_losses(before: dict[str, Any] | None, after: dict[str, Any] | None) ->
             "see drops and buffer; if both are well, the network loses them: ethtool -S DEVICE, a second line (line_b)",
         )  # fmt: skip
     if redis > 0:
-        return broken(name, f"{redis} records did not reach Redis while looking", "see redis")
+        return broken(
+            name, f"{redis} records did not reach Redis while looking", "redis-cli info memory, then crossbook status"
+        )
     if total := lost(after):
         return warning(name, f"none while looking; {total} messages lost before", "crossbook status")
     return ok(name, "the consumer has lost nothing")

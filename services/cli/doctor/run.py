@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
 from libs.errors import ConfigError
@@ -87,7 +87,7 @@ def examine(setup: Setup, system: System, timeout_s: float) -> list[Check]:
     """Look at the machine and judge it; takes ``timeout_s`` and up to some seconds where something does not answer."""
     look = _look(setup, system, timeout_s)
     where = "of the running `crossbook up`" if setup.running else ", ".join(setup.files.values())
-    return [
+    checks = [
         ok("configuration", where),
         *_network(setup, system, look),
         *_ports(setup, look),
@@ -98,6 +98,16 @@ def examine(setup: Setup, system: System, timeout_s: float) -> list[Check]:
         cpus.check_pins(setup, allowed_cpus()),
         cpus.check_governor(system, allowed_cpus()),
     ]
+    return _with_causes(checks)
+
+
+def _with_causes(checks: list[Check]) -> list[Check]:
+    """Return the checks with the interface's mend on each that fails because of it."""
+    interface = next(check for check in checks if check.name == "interface")
+    if interface.state != BROKEN:
+        return checks
+    follows = ("membership", "self_test_a", "self_test_b", "line_a", "line_b", "buffer")
+    return [replace(check, mend=interface.mend) if check.mend and check.name in follows else check for check in checks]
 
 
 def show(checks: list[Check], out: TextIO) -> None:
@@ -193,6 +203,7 @@ def _network(setup: Setup, system: System, look: Look) -> list[Check]:
     return [
         *checks,
         interfaces.check_multicast(link, heard=speaks),
+        interfaces.check_mtu(setup, link),
         interfaces.check_route(setup, link, look.routes, look.names),
         interfaces.check_memberships(
             system, setup, {name: at.trouble for name, at in heard.lines.items() if at.trouble}, joined

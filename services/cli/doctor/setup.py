@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What the replay's file says; ``rate`` in messages a second over all lines' channels."""
+    """What the replay's file says; ``rate`` in messages a second over all channels, ``mtu_payload`` in bytes."""
 
     interface: str = "127.0.0.1"
     ttl: int = 0
     rate: float = DEFAULT_RATE
     targets: tuple[tuple[str, int], ...] = ()
+    mtu_payload: int = 1472
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,7 @@ def _lines(consumer: ConsumerConfig) -> tuple[Line, ...]:
 
 
 def _sender(values: dict[str, Any], file: str) -> Sender:
-    ttl = values.get("ttl", 0)
-    if isinstance(ttl, bool) or not isinstance(ttl, int) or not 0 <= ttl <= 255:
-        raise ConfigError(file, "ttl", "a whole number from 0 to 255", config.shown(ttl))
+    ttl = _whole(values, file, "ttl", 0, 0, 255)
     tables = [("", values)]
     if values.get("lines", "a") == "ab" and isinstance(values.get("line_b"), dict):
         tables.append(("line_b.", values["line_b"]))
@@ -156,8 +156,20 @@ def _sender(values: dict[str, Any], file: str) -> Sender:
         )
         for key, table in tables
     )
-    rate = float(values.get("rate") or 0) or DEFAULT_RATE
-    return Sender(str(values.get("interface", "127.0.0.1")), ttl, rate, targets)
+    rate = values.get("rate", 0)
+    if isinstance(rate, bool) or not isinstance(rate, int | Decimal) or rate < 0:
+        raise ConfigError(file, "rate", "messages a second, 0 or more", config.shown(rate))
+    interface = config.check_address(file, "interface", str(values.get("interface", "127.0.0.1")))
+    return Sender(
+        interface, ttl, float(rate) or DEFAULT_RATE, targets, _whole(values, file, "mtu_payload", 1472, 256, 65_507)
+    )
+
+
+def _whole(values: dict[str, Any], file: str, key: str, default: int, lowest: int, highest: int) -> int:
+    value = values.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise ConfigError(file, key, f"a whole number from {lowest} to {highest}", config.shown(value))
+    return value
 
 
 def _recovery(values: dict[str, Any], file: str) -> tuple[tuple[str, int], ...]:

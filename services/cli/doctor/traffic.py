@@ -58,8 +58,10 @@ def check_line(setup: Setup, line: Line, heard: Heard, names: dict[int, str], ti
     silent = f"nothing at {line.at} within {timeout_s:g} s"
     others = [each.name for each in setup.lines if each.name != line.name and heard.lines[each.name].sessions]
     if others:
+        meant = (line.group, line.port) in setup.sender.targets
         mend = f'set lines = "ab" in {setup.files["replay"]}, or {line.key} to null in {setup.files["symbols"]}'
-        return broken(name, f"{silent}, while line {others[0]} speaks", mend)
+        found = f"{silent}, while line {others[0]} speaks: what it loses has no second chance"
+        return (broken if meant else warning)(name, found, mend)
     if idle:
         return warning(name, f"{silent}, and nothing of Crossbook runs here", "crossbook up")
     return broken(name, silent, "start the sender: crossbook replay, or crossbook up")

@@ -58,7 +58,7 @@ def test_version_and_help() -> None:
     """The version is one line; help names every command."""
     assert crossbook("version").stdout == "0.1.0\n"
     shown = crossbook("--help").stdout
-    for command in ("up", "replay", "consumer", "signals", "oms", "tail", "status", "warm", "version"):
+    for command in ("up", "replay", "consumer", "signals", "oms", "tail", "status", "doctor", "warm", "version"):
         assert f" {command} " in shown
 
 
