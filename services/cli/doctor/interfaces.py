@@ -157,8 +157,6 @@ def check_memberships(system: System, setup: Setup, trouble: dict[str, str], joi
         line = failed[0]
         why = trouble[line.name]
         key = f"udp_config.interface in {setup.files['symbols']}"
-        if "in use" in why:
-            return broken(name, f"{line.at} is taken (see port)", f"ss -ulnp 'sport = :{line.port}'")
         return broken(name, f"joining {line.at} on {setup.interface} failed: {why}", f"set {key}; ip -4 address")
     if joined is False:
         return broken(

@@ -25,6 +25,17 @@ NEIGHBOURS = 14
 ENGINE = "container"
 """Podman and systemd set this variable inside a container."""
 
+FOLLOWS = (
+    ("container", ()),
+    ("port_a", ("membership", "line_a")),
+    ("port_b", ("membership", "line_b")),
+    ("reverse_path", ("line_a", "line_b")),
+    ("interface", ("membership", "multicast", "self_test_a", "self_test_b", "line_a", "line_b", "buffer")),
+)
+"""What is broken first, and what then fails with it; a later one's mend wins."""
+FIRST = ("configuration", "interface", "container", "port_a", "port_b", "reverse_path")
+"""These are shown first: others follow from them."""
+
 
 @dataclass
 class Look:
@@ -102,12 +113,16 @@ def examine(setup: Setup, system: System, timeout_s: float) -> list[Check]:
 
 
 def _with_causes(checks: list[Check]) -> list[Check]:
-    """Return the checks with the interface's mend on each that fails because of it."""
-    interface = next(check for check in checks if check.name == "interface")
-    if interface.state != BROKEN:
-        return checks
-    follows = ("membership", "self_test_a", "self_test_b", "line_a", "line_b", "buffer")
-    return [replace(check, mend=interface.mend) if check.mend and check.name in follows else check for check in checks]
+    """Return the checks in an order in which to mend them; a failure that follows from another has that one's mend."""
+    found = {check.name: check for check in checks}
+    for cause, follows in FOLLOWS:
+        first = found.get(cause)
+        if first is not None and first.state == BROKEN:
+            for name in follows:
+                if (check := found.get(name)) is not None and check.mend:
+                    found[name] = replace(check, mend=first.mend)
+    early = [found[name] for name in FIRST if name in found]
+    return early + [check for check in found.values() if check.name not in FIRST]
 
 
 def show(checks: list[Check], out: TextIO) -> None:

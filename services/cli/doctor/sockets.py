@@ -84,7 +84,7 @@ def check_port(setup: Setup, line: Line, sockets: list[UdpSocket], owners: Owner
         )
         mend = f"kill {holder.pid}" if holder else f"sudo ss -ulnp 'sport = :{line.port}'"
         return warning(name, f"{found} speaks to it alone", mend)
-    who = ", ".join(str(owner) for owner in consumers.values()) or "no consumer yet"
+    who = ", ".join(f"the consumer (process {pid})" for pid in consumers) or "no consumer yet"
     beside = [str(owners.get(each.inode) or "another user's process") for each in others]
     listening = f"; {', '.join(beside)} listens too and gets its own copy" if beside else ""
     return ok(name, f"{line.at}: {who}{listening}")

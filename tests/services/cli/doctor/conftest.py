@@ -147,3 +147,11 @@ def pair(spaces: Callable[[], Space]) -> tuple[Space, Space]:
     here.run("ip address add 10.77.0.1/24 dev d0; ip route add 239.192.0.0/16 dev d0")
     there.run("ip link set lo up; ip link set d1 up; ip address add 10.77.0.2/24 dev d1")
     return here, there
+
+
+@pytest.fixture
+def loop(spaces: Callable[[], Space]) -> Space:
+    """Give a namespace with loopback up."""
+    space = spaces()
+    space.run("ip link set lo up")
+    return space

@@ -35,7 +35,7 @@ def test_consumers_are_known(command, wanted):
     ("here", "free", "state", "found", "mend"),
     [
         ([], True, "ok", "no consumer yet", ""),
-        ([(bound(1), CONSUMER)], True, "ok", "python (process 10)", ""),
+        ([(bound(1), CONSUMER)], True, "ok", "the consumer (process 10)", ""),
         ([(bound(1), CONSUMER), (bound(2), OTHER)], True, "ok", "vlc (process 20) listens too", ""),
         ([(bound(2, "0.0.0.0"), OTHER)], False, "broken", "vlc (process 20) holds", "kill 20, or set"),
         ([(bound(2), None)], False, "broken", "another user", "ss -ulnp"),
