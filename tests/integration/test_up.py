@@ -125,3 +125,20 @@ def test_a_wrong_configuration_is_one_line(start: Callable[..., Running], tmp_pa
     (said,) = [line for line in run.said().splitlines() if "is taken" not in line and "compil" not in line]
     assert f"{folder}/signals.toml: max_rows: expected a known key" in said
     assert list((run.folder / "run").iterdir()) == []
+
+
+def test_the_doctor_finds_a_running_stack_well(start: Callable[..., Running]) -> None:
+    """Beside a run the doctor looks at that run's own lines and Redis, finds nothing broken, and disturbs nothing."""
+    run = start("--duration", "8", *SMALL)
+    run.until(run.flows)
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "doctor", "--json", "--timeout", "1"],
+        cwd=code_root(), env={**os.environ, "XDG_RUNTIME_DIR": str(run.folder / "run")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert (done.returncode, [check for check in checks.values() if check["state"] == "broken"]) == (0, [])
+    assert "running `crossbook up`" in checks["configuration"]["found"]
+    assert "the consumer (process" in checks["port_a"]["found"]
+    assert {"line_a", "redis", "losses", "clock"} <= set(checks)
+    assert run.wait() == 0, run.said()
