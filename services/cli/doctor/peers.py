@@ -113,20 +113,22 @@ def ask_recovery(host: str, port: int, session: int) -> Recovery:
 def check_recovery(setup: Setup, answers: list[Recovery], *, idle: bool) -> Check:
     """Judge whether lost messages can be asked for again."""
     name = "recovery"
+    if not answers:
+        return ok(name, "turned off: holes heal by the other line or by snapshots")
     bad = [each for each in answers if each.trouble]
     if not bad:
         return ok(name, ", ".join(f"{a.host}:{a.port} answers {a.status} in {a.trip_us:.0f} µs" for a in answers))
     first = bad[0]
     found = f"{first.host}:{first.port}: {first.trouble}"
-    if not setup.recovery_configured:
-        return ok(name, f"none configured (asked {found}): holes heal by the other line or by snapshots")
     key = f"[[recovery]] in {setup.files['consumer']}"
     if first.foreign:
         return broken(name, f"{found}: no recovery server", f"set port of {key} to the sender's recovery_port")
     mend = f"start the sender: crossbook replay; or set host and port of {key}"
-    if idle or len(bad) < len(answers):
-        return warning(name, found, "crossbook up" if idle else mend)
-    return broken(name, found, mend)
+    if idle:
+        return warning(name, found, "crossbook up")
+    if len(bad) < len(answers) or len(setup.lines) > 1:
+        return warning(name, f"{found}; holes heal by the other line or by snapshots alone", mend)
+    return broken(name, f"{found}; with one line, holes heal by snapshots alone", mend)
 
 
 def check_losses(before: dict[str, Any] | None, after: dict[str, Any] | None) -> Check | None:

@@ -56,7 +56,7 @@ class Setup:
     files : dict
         The file that a mend names, by service; ``symbols`` is the consumer's JSON file.
     recovery : tuple of (str, int)
-        Host and port of the recovery servers; ``recovery_configured``: they stand in the file.
+        Host and port of the recovery servers; empty: the consumer asks none.
     redis_named : bool
         Somebody said which Redis; otherwise `crossbook up` brings its own.
     running : bool
@@ -69,7 +69,6 @@ class Setup:
     redis_url: str
     redis_named: bool
     recovery: tuple[tuple[str, int], ...]
-    recovery_configured: bool
     endpoints: dict[str, Endpoint]
     files: dict[str, str] = field(default_factory=dict)
     running: bool = False
@@ -112,8 +111,7 @@ def read_setup(named: str | None) -> Setup:
         sender=_sender(values["replay"], files["replay"]),
         redis_url=str(given or values["consumer"].get("redis_url", DEFAULT_REDIS)),
         redis_named=bool(given or note),
-        recovery=recovery or (DEFAULT_RECOVERY,),
-        recovery_configured=bool(recovery),
+        recovery=recovery,
         endpoints=_endpoints(note) if note is not None else endpoints_of(folder),
         files=files,
         running=note is not None,
@@ -173,10 +171,8 @@ def _whole(values: dict[str, Any], file: str, key: str, default: int, lowest: in
 
 
 def _recovery(values: dict[str, Any], file: str) -> tuple[tuple[str, int], ...]:
-    """Return the recovery servers that the consumer's file names."""
-    tables = values.get("recovery", [])
-    if isinstance(tables, dict):
-        tables = tables.get("servers", [tables])
+    """Return the recovery servers that the consumer asks: one on this machine unless the file says otherwise."""
+    tables = values.get("recovery", [{}])
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
         raise ConfigError(file, "recovery", "tables with host and port", config.shown(tables))
     return tuple(

@@ -22,7 +22,7 @@ Doctor = Callable[..., dict[str, dict[str, str]]]
 
 
 def write_config(folder: Path, *, udp: dict[str, Any] | None = None, processing: dict[str, Any] | None = None,
-                 replay: str = "", consumer: str = "") -> Path:  # fmt: skip
+                 replay: str = "", consumer: str = "recovery = []") -> Path:  # fmt: skip
     """Write the three files that the doctor reads."""
     folder.mkdir(exist_ok=True)
     (folder / "symbols.json").write_text(json.dumps({"udp_config": udp or {}, "processing_config": processing or {}}))

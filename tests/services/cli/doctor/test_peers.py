@@ -58,24 +58,24 @@ def test_recovery_servers(free_port):
 GOOD = Recovery("127.0.0.1", 9190, "too_old", 100.0)
 GONE = Recovery("127.0.0.1", 9191, trouble="Connection refused")
 FOREIGN = Recovery("127.0.0.1", 9191, trouble="magic", foreign=True)
-CONFIGURED = '[[recovery]]\nhost = "127.0.0.1"\nport = 9191'
+TWO_LINES = {"line_b": {"group": "239.192.0.2", "port": 9002}}
 
 
 @pytest.mark.parametrize(
-    ("consumer", "answers", "idle", "state"),
+    ("udp", "answers", "idle", "state"),
     [
-        ("", [GOOD], False, "ok"),
-        ("", [GONE], False, "ok"),
-        (CONFIGURED, [GONE], False, "broken"),
-        (CONFIGURED, [GONE], True, "warning"),
-        (CONFIGURED, [GOOD, GONE], False, "warning"),
-        (CONFIGURED, [FOREIGN], True, "broken"),
-        (CONFIGURED, [GOOD], False, "ok"),
+        ({}, [GOOD], False, "ok"),
+        ({}, [], False, "ok"),
+        ({}, [GONE], False, "broken"),
+        (TWO_LINES, [GONE], False, "warning"),
+        ({}, [GONE], True, "warning"),
+        ({}, [GOOD, GONE], False, "warning"),
+        (TWO_LINES, [FOREIGN], True, "broken"),
     ],
 )
-def test_recovery_is_judged_where_it_is_configured(setup, consumer, answers, idle, state):
-    """Nobody there is broken where the consumer would ask; one of two is a warning."""
-    assert peers.check_recovery(setup(consumer=consumer), answers, idle=idle).state == state
+def test_recovery_is_judged_by_what_else_heals(setup, udp, answers, idle, state):
+    """Nobody there is broken where one line is all there is; one of two servers, or two lines, make it a warning."""
+    assert peers.check_recovery(setup(udp=udp), answers, idle=idle).state == state
 
 
 def test_redis(setup, redis_server, free_port, monkeypatch):

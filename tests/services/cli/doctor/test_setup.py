@@ -10,11 +10,11 @@ from tests.services.cli.doctor.conftest import write_config
 
 
 def test_the_defaults(setup):
-    """Empty files are the services' defaults: one line on loopback, no Redis named, no recovery configured."""
-    made = setup()
+    """Empty files are the services' defaults: one line on loopback, no Redis named, recovery on this machine."""
+    made = setup(consumer="")
     assert [(line.name, line.at, line.key) for line in made.lines] == [("A", "239.192.0.1:9001", "udp_config")]
     assert (made.interface, made.loopback, made.redis_named, made.running) == ("127.0.0.1", True, False, False)
-    assert (made.recovery, made.recovery_configured) == ((DEFAULT_RECOVERY,), False)
+    assert made.recovery == (DEFAULT_RECOVERY,)
     assert (made.sender.ttl, made.sender.rate, made.sender.targets) == (0, 5000.0, (("239.192.0.1", 9001),))
 
 
@@ -28,7 +28,8 @@ def test_what_is_written(setup):
     assert [line.key for line in made.lines] == ["udp_config", "udp_config.line_b"]
     assert (made.sender.ttl, made.sender.rate) == (3, 100.0)
     assert made.sender.targets[1] == ("239.192.0.5", 9005)
-    assert (made.recovery, made.recovery_configured) == ((("10.0.0.1", 9999),), True)
+    assert made.recovery == (("10.0.0.1", 9999),)
+    assert setup(consumer="recovery = []").recovery == ()
 
 
 @pytest.mark.parametrize(
