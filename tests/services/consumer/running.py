@@ -97,9 +97,9 @@ class Line:
 def write_config(folder: Path, url: str, line: tuple[str, int], **changes: Any) -> Path:
     """Write both files and return the first.
 
-    It asks no recovery server. ``changes``: ``settings`` (text added to the TOML), ``udp``, ``processing`` and ``symbols`` of the symbols file.
     It asks no recovery server. ``changes``: ``settings`` (text added to the TOML), ``udp``, ``processing`` and
     ``symbols`` of the symbols file.
+    """
     path = folder / "consumer.toml"
     port = changes.get("http_port") or tcp_port()
     path.write_text(
