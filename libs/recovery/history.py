@@ -2,8 +2,8 @@
 
 The writer claims the memory that it is about to overwrite, then writes, then says what is there. A reader copies and
 then looks at the claims again: what was claimed meanwhile may be torn and does not count. Claims are made for many
-messages at a time, so that the sender pays for a copy and a few words a message, and for a fence now and then; the price
-is that the oldest part of a history, up to one claim, can not be read.
+messages at a time, so that the sender pays for a copy and a few words a message and for a fence now and then; the price
+is that the oldest part of a history, up to one claim, cannot be read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SESSION = 0
 """Word of ``control``: ns since the epoch; 0: none, or one that is beginning."""
 _CHANNEL_WORDS = 8
 _NEXT, _HEAD, _CLAIMED, _CLAIMED_SEQUENCE = range(4)
-"""Words of a channel, from (1 + channel) * _CHANNEL_WORDS on: next sequence; bytes ever written; where the claims end."""
+"""Words of a channel, from (1 + channel) * _CHANNEL_WORDS on: next sequence; bytes ever written; ends of the claims."""
 _AT, _LENGTH = 0, 1
 
 
@@ -38,13 +38,13 @@ class History(NamedTuple):
     ----------
     data : uint8[CHANNELS, bytes]
         A ring a channel. No message wraps.
-    index : int64[CHANNELS * messages * 2]
+    entries : int64[CHANNELS * messages * 2]
         A ring a channel by sequence: byte position since the start, which names the place once only; length.
     control : int64[(1 + CHANNELS) * 8]
     """
 
     data: np.ndarray
-    index: np.ndarray
+    entries: np.ndarray
     control: np.ndarray
 
 
@@ -110,10 +110,10 @@ def remember(h: History, channel: int, sequence: int, data: np.ndarray, at: int,
     if position + length > control[base + _CLAIMED] or sequence >= control[base + _CLAIMED_SEQUENCE]:
         _claim(control, base, position + length, sequence)
     copy_bytes(h.data[channel], to, data, at, length)
-    slots = len(h.index) // (2 * CHANNELS)
+    slots = len(h.entries) // (2 * CHANNELS)
     entry = 2 * (channel * slots + sequence % slots)
-    store_release(h.index, entry + _AT, position)
-    store_release(h.index, entry + _LENGTH, length)
+    store_release(h.entries, entry + _AT, position)
+    store_release(h.entries, entry + _LENGTH, length)
     control[base + _HEAD] = position + length
     store_release(control, base + _NEXT, sequence + 1)
 
@@ -134,19 +134,19 @@ def session(h: History) -> int:
 def _is_kept(h: History, channel: int, sequence: int) -> bool:
     """Return whether nobody has begun to overwrite a sequence's entry of the index."""
     claimed = load_acquire(h.control, (1 + channel) * _CHANNEL_WORDS + _CLAIMED_SEQUENCE)
-    return sequence >= claimed - len(h.index) // (2 * CHANNELS)
+    return sequence >= claimed - len(h.entries) // (2 * CHANNELS)
 
 
 @kernel
 def oldest(h: History, channel: int) -> int:
     """Return the first sequence that can still be read, by the index and by its bytes; the next one when none can."""
-    base, size, slots = (1 + channel) * _CHANNEL_WORDS, h.data.shape[1], len(h.index) // (2 * CHANNELS)
+    base, size, slots = (1 + channel) * _CHANNEL_WORDS, h.data.shape[1], len(h.entries) // (2 * CHANNELS)
     end = load_acquire(h.control, base + _NEXT)
     low, high = max(1, load_acquire(h.control, base + _CLAIMED_SEQUENCE) - slots), end
     kept = load_acquire(h.control, base + _CLAIMED) - size
     while low < high:
         middle = (low + high) >> 1
-        if load_acquire(h.index, 2 * (channel * slots + middle % slots) + _AT) < kept:
+        if load_acquire(h.entries, 2 * (channel * slots + middle % slots) + _AT) < kept:
             low = middle + 1
         else:
             high = middle
@@ -156,9 +156,9 @@ def oldest(h: History, channel: int) -> int:
 @kernel
 def _copy(h: History, channel: int, sequence: int, out: np.ndarray, used: int) -> int:
     """Copy a message to ``out``; returns its length, 0 when it is gone, -1 when there is no room for it."""
-    base, size, slots = (1 + channel) * _CHANNEL_WORDS, h.data.shape[1], len(h.index) // (2 * CHANNELS)
+    base, size, slots = (1 + channel) * _CHANNEL_WORDS, h.data.shape[1], len(h.entries) // (2 * CHANNELS)
     entry = 2 * (channel * slots + sequence % slots)
-    position, length = load_acquire(h.index, entry + _AT), load_acquire(h.index, entry + _LENGTH)
+    position, length = load_acquire(h.entries, entry + _AT), load_acquire(h.entries, entry + _LENGTH)
     fence()
     if not _is_kept(h, channel, sequence):
         return 0
