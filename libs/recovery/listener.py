@@ -1,222 +1,200 @@
-"""TCP in front of the recovery server: bounded connections, bounded bytes each way, no waiting for anybody.
+"""The recovery server on TCP: a thread with an event loop of its own, which may be slow but never slows the sender.
 
-A thread of its own with an event loop: nothing here is called by the thread that sends the lines.
+The sending kernel runs without the GIL and shares nothing with this thread but the history, which nobody locks. On a
+machine that is busy this thread gives way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from time import monotonic_ns
+from typing import Any
 
-from libs.wire.recovery import (
-    BAD_REQUEST,
-    BUSY,
-    RANGE,
-    REQUEST_BYTES,
-    Answer,
-    MalformedRecoveryError,
-    Request,
-    decode_request,
-    encode_answer,
-)
+from libs.recovery.connection import Connection, ConnectionLimits, Traffic
+from libs.recovery.faults import Faults
+from libs.recovery.server import RecoveryServer
 
-READ_BYTES = 4096
-UNREAD_BYTES = 1 << 20
-"""A client that leaves more than this unread waits for its own next answer."""
-TEND_S = 0.05
-START_TIMEOUT_S = 5.0
+TURN_S = 0.02
+"""How often the mirror follows; connections are accepted, and looked at, this often at the least."""
+_ACCEPTS = 32
+"""In one turn: a flood of connections takes no more of a core than this."""
+_BACKLOG = 128
+_YIELD = 5
+"""Added to the thread's nice value."""
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer on its way. ``delay_s`` before it, and ``close`` after it: faults that are injected on purpose."""
-
-    data: bytes
-    delay_s: float = 0.0
-    close: bool = False
-
-
-@dataclass(frozen=True)
-class ListenerLimits:
-    """Of connections: how many, and how long one may stay silent, leave a request half written, or an answer unread."""
-
-    connections: int = 16
-    idle_s: float = 60.0
-    request_s: float = 2.0
-    write_s: float = 2.0
-
-
-@dataclass
-class ListenerCounters:
-    """What happened to connections."""
-
-    connections: int = 0
-    refused: int = 0
-    timed_out: int = 0
-    malformed: int = 0
-    requests: int = 0
-    bytes_sent: int = 0
-    open: int = field(default=0)
-
-
-class RecoveryListener(threading.Thread):
-    """Serve until stopped.
+class Listener(threading.Thread):
+    """Accepts receivers and answers them until ``stop``.
 
     Parameters
     ----------
-    respond : callable
-        (request, client) → Reply; called in this thread.
-    tend : callable
-        Called every 50 ms, and before nothing else: keeps the snapshot mirror near what was sent.
-    host, port : str, int
-        Numeric address of loopback or of one private interface; port 0: any free one.
-    limits : ListenerLimits
+    server : RecoveryServer
+        Used by this thread alone from ``start`` on.
+    host : str
+        A numeric IPv4 address of this machine: loopback, or one interface.
+    port : int
+        0: any free one.
+    limits : ConnectionLimits
+    follow : callable
+        Called in every turn, to keep the mirror up with the sender.
+    faults : Faults
 
     Attributes
     ----------
-    address : tuple of str and int
-        Where it listens, once started.
+    host, port : str, int
+        Where it listens.
     error : BaseException or None
-        What ended the thread, or kept it from listening.
+        What broke a connection or the thread, the first of all.
+
+    Raises
+    ------
+    OSError
+        When the address cannot be had.
     """
 
     def __init__(
         self,
-        respond: Callable[[Request, str], Reply],
-        tend: Callable[[], None],
+        server: RecoveryServer,
         host: str,
         port: int,
-        limits: ListenerLimits | None = None,
+        limits: ConnectionLimits,
+        *,
+        follow: Callable[[], object] = int,
+        faults: Faults | None = None,
     ) -> None:
         super().__init__(name="recovery", daemon=True)
-        self.respond, self.tend, self.limits = respond, tend, limits or ListenerLimits()
-        self.address = (host, port)
-        self.counters = ListenerCounters()
+        self.server, self.limits = server, limits
+        self.faults = faults or Faults()
+        self.traffic = Traffic()
         self.error: BaseException | None = None
-        self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
+        self._follow = follow
+        self._connections: dict[Connection, asyncio.Task[None] | None] = {}
+        self._wanted = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((host, port))
+            self._socket.listen(_BACKLOG)
+            self._socket.setblocking(False)
+        except OSError:
+            self._socket.close()
+            raise
+        self.host, self.port = self._socket.getsockname()
 
-    def listen(self) -> None:
-        """Start, and return once connections are taken.
-
-        Raises
-        ------
-        OSError
-            When the address cannot be listened on.
-        """
-        self.start()
-        if not self._ready.wait(START_TIMEOUT_S):
-            raise TimeoutError(f"recovery did not listen within {START_TIMEOUT_S:.0f} s")
-        if isinstance(self.error, OSError):
-            raise self.error
-
-    def stop(self, timeout_s: float = 1.0) -> None:
-        """Close every connection and end."""
-        if self.is_alive():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stopping.set)
-            self.join(timeout_s)
+    @property
+    def connections(self) -> int:
+        """Receivers that are connected."""
+        return len(self._connections)
 
     def run(self) -> None:
-        """See :class:`RecoveryListener`."""
+        """Serve; an error is kept for the main thread."""
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _YIELD)
         try:
-            self._loop.run_until_complete(self._serve())
-        except BaseException as error:  # noqa: BLE001 - whoever started us looks at it
-            self.error = error
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - the main thread reports it
+            self.error = self.error or error
         finally:
-            self._ready.set()
-            self._loop.close()
+            self._socket.close()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Close every connection and end the thread."""
+        self._wanted.set()
+        if self.ident is None:
+            self._socket.close()
+            return
+        loop, stopping = self._loop, self._stopping
+        if loop is not None and stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just closed
+                loop.call_soon_threadsafe(stopping.set)
+        self.join(timeout_s)
+
+    def status(self) -> dict[str, Any]:
+        """Return where it listens, and what has come and gone; requests that never came are left out."""
+        requests: dict[str, dict[str, int]] = {}
+        for (kind, status), count in list(self.server.answered.items()):
+            if count:
+                requests.setdefault(kind, {})[status] = count
+        return {
+            "host": self.host,
+            "port": self.port,
+            "connections": self.connections,
+            **self.traffic.outcomes,
+            "requests": requests,
+            "messages": self.server.messages,
+            "received_bytes": self.traffic.received_bytes,
+            "sent_bytes": self.traffic.sent_bytes,
+            "inject": self.faults.mode,
+        }
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._on_connection, *self.address, limit=READ_BYTES, backlog=64)
-        host, port = server.sockets[0].getsockname()[:2]
-        self.address = (str(host), int(port))
-        self._ready.set()
-        tending = asyncio.create_task(self._tend())
-        await self._stopping.wait()
-        tending.cancel()
-        server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_error)
+        self._loop, self._stopping = loop, asyncio.Event()
+        loop.add_reader(self._socket, self._accept)
+        while not self._wanted.is_set():
+            self._turn()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), TURN_S)
+        loop.remove_reader(self._socket)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
 
-    async def _tend(self) -> None:
-        while True:
-            self.tend()
-            await asyncio.sleep(TEND_S)
+    def _turn(self) -> None:
+        self._follow()
+        now_ns = monotonic_ns()
+        for connection in list(self._connections):
+            if self.faults.mode == "off":
+                connection.abort()
+            else:
+                connection.look(now_ns)
 
-    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        counters = self.counters
-        if counters.open >= self.limits.connections:
-            counters.refused += 1
-            writer.write(_error(BUSY))
-            writer.close()
-            return
-        counters.connections += 1
-        counters.open += 1
-        writer.transport.set_write_buffer_limits(high=UNREAD_BYTES)
-        try:
-            await self._talk(reader, writer)
-        except TimeoutError:
-            counters.timed_out += 1
-        except (ConnectionError, MalformedRecoveryError):
-            pass
-        finally:
-            counters.open -= 1
-            # Not waited for: a client that reads nothing would hold the place of another.
-            writer.transport.abort() if writer.transport.get_write_buffer_size() > READ_BYTES else writer.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = str(writer.get_extra_info("peername"))
-        data = bytearray()
-        began = 0.0
-        while True:
-            left = self.limits.request_s - (time.monotonic() - began) if data else self.limits.idle_s
-            async with asyncio.timeout(max(0.0, left)):
-                chunk = await reader.read(READ_BYTES)
-            if not chunk:
+    def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(_ACCEPTS):
+            try:
+                accepted, _ = self._socket.accept()
+            except BlockingIOError:
                 return
-            began = began if data else time.monotonic()
-            data += chunk
-            while (request := self._next(data, writer)) is not None:
-                began = time.monotonic()
-                if not await self._answer(request, client, writer):
-                    return
+            except OSError:
+                break  # no descriptor is free, or the other end is gone already: again in a while
+            if len(self._connections) >= self.limits.connections or self.faults.mode == "off":
+                self.traffic.outcomes["refused"] += 1
+                accepted.close()
+                continue
+            self._open(loop, accepted)
+        loop.remove_reader(self._socket)
+        loop.call_later(TURN_S, self._listen_again)
 
-    def _next(self, data: bytearray, writer: asyncio.StreamWriter) -> Request | None:
-        """Take the next request out of what was read; bytes that are none are answered, and end the connection."""
+    def _listen_again(self) -> None:
+        if not self._wanted.is_set():
+            asyncio.get_running_loop().add_reader(self._socket, self._accept)
+
+    def _open(self, loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
+        self.traffic.outcomes["accepted"] += 1
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(self.server, self.limits, self.traffic, self.faults, self._forget)
+        self._connections[connection] = loop.create_task(self._attach(connection, accepted))
+
+    async def _attach(self, connection: Connection, accepted: socket.socket) -> None:
         try:
-            found = decode_request(data)
-        except MalformedRecoveryError:
-            self.counters.malformed += 1
-            writer.write(_error(BAD_REQUEST))
-            raise
-        if found is None:
-            return None
-        del data[: found[1]]
-        self.counters.requests += 1
-        return found[0]
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+        except OSError as error:
+            self.error = self.error or error
+            self._forget(connection)
+            accepted.close()
 
-    async def _answer(self, request: Request, client: str, writer: asyncio.StreamWriter) -> bool:
-        """Write an answer; return whether to go on."""
-        reply = self.respond(request, client)
-        if reply.delay_s:
-            await asyncio.sleep(reply.delay_s)
-        writer.write(reply.data)
-        self.counters.bytes_sent += len(reply.data)
-        async with asyncio.timeout(self.limits.write_s):
-            await writer.drain()
-        return not reply.close
+    def _forget(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
 
-
-def _error(status: int) -> bytes:
-    return encode_answer(Answer(RANGE, 0, status, 0, 0, 0, 0))
-
-
-assert READ_BYTES >= REQUEST_BYTES
+    def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.error = self.error or context.get("exception") or RuntimeError(context["message"])

@@ -1,175 +1,178 @@
-"""The TCP side of the recovery server: who may come, how long, and how much."""
+"""The recovery server on TCP: what receivers may do to it, and what they may not."""
 
 from __future__ import annotations
 
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from libs.recovery.listener import ListenerLimits, RecoveryListener, Reply
-from libs.wire.recovery import (
-    ANSWER_BYTES,
-    BAD_REQUEST,
-    BUSY,
-    OK,
-    RANGE,
-    Answer,
-    Request,
-    decode_answer,
-    encode_answer,
-    encode_request,
-)
+from libs.recovery.server import Limits
+from libs.wire.recovery import BAD_REQUEST, OK, RATE_LIMITED
+from tests.libs.recovery.filled import expected
+from tests.libs.recovery.talking import SENT, dial, dial_at_once, eventually, is_closed, listening, request, take
 
-BODY = b"x" * 200
+pytestmark = pytest.mark.integration
 
 
-def _echo(request: Request, client: str) -> Reply:
-    answer = Answer(
-        request.kind, request.exchange, OK, request.session, request.first, request.last, request.request_id
-    )
-    return Reply(encode_answer(answer, BODY))
+def test_requests_are_answered_in_order_however_they_are_cut() -> None:
+    """Byte by byte, or many in one piece."""
+    with listening() as listener, dial(listener) as sock:
+        for byte in request(10, 19, 5):
+            sock.sendall(bytes([byte]))
+        ((answer, messages),) = take(sock)
+        assert (answer.status, answer.request_id, messages) == (OK, 5, expected(10, 19))
+        sock.sendall(b"".join(request(n, n, n) for n in range(1, 301)))
+        found = take(sock, 300)
+        assert [a.request_id for a, _ in found] == list(range(1, 301))
+        assert b"".join(data for _, data in found) == expected(1, 300)
+        assert listener.status()["requests"] == {"range": {"ok": 301}}
+        assert listener.status()["received_bytes"] == 301 * 40
+        assert listener.status()["sent_bytes"] == 301 * 48 + len(expected(1, 300)) + len(expected(10, 19))
+
+
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"HFRQ\x02" + bytes(35), b"\x00" * 40, b"H\xff"])
+def test_bytes_that_are_no_request_end_the_connection(data: bytes) -> None:
+    """What came before is answered, then BAD_REQUEST, then the end; other connections are not touched."""
+    with listening() as listener, dial(listener) as other, dial(listener) as sock:
+        sock.sendall(request(1, 1) + data)
+        found = take(sock, 3)
+        assert [a.status for a, _ in found] == [OK, BAD_REQUEST]
+        assert listener.traffic.outcomes["malformed"] == 1
+        other.sendall(request(2, 2))
+        assert take(other)[0][1] == expected(2, 2)
+
+
+@pytest.mark.parametrize("begun", [b"H", request(1, 1)[:39]])
+def test_a_half_written_request_does_not_keep_its_place(begun: bytes) -> None:
+    """Nor one that comes byte by byte for too long; a receiver that says nothing at all may stay longer."""
+    with listening(request_s=0.3, idle_s=30.0) as listener, dial(listener) as quiet, dial(listener) as sock:
+        sock.sendall(request(1, 1) + begun)
+        assert take(sock)[0][0].status == OK
+        assert is_closed(sock)
+        slow = dial(listener)
+        with pytest.raises(OSError):
+            for byte in request(1, 1):
+                slow.sendall(bytes([byte]))
+                time.sleep(0.05)
+        slow.close()
+        assert listener.traffic.outcomes["stalled"] == 2
+        quiet.sendall(request(3, 3))
+        assert take(quiet)[0][1] == expected(3, 3)
+        assert eventually(lambda: listener.connections == 1)
+
+
+def test_an_idle_connection_is_closed() -> None:
+    """Its place is another one's."""
+    with listening(idle_s=0.2, connections=1) as listener, dial(listener) as sock:
+        sock.sendall(request(1, 1))
+        take(sock)
+        assert is_closed(sock)
+        assert listener.traffic.outcomes["idle"] == 1
+        with dial(listener) as second:
+            second.sendall(request(1, 1))
+            assert take(second)[0][0].status == OK
+
+
+def test_a_receiver_that_reads_nothing_costs_bounded_memory() -> None:
+    """Its requests are not even looked at while too much is unread, and then it is closed."""
+    with listening(unsent_bytes=1 << 16, unread_s=1.0) as listener:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect((listener.host, listener.port))
+        sock.settimeout(0.5)
+        with pytest.raises(OSError):
+            for n in range(200_000):
+                sock.sendall(request(1, 300, n))
+        assert eventually(lambda: listener.traffic.outcomes["unread"] == 1)
+        # Besides the limit and one answer, what the kernel buffers for both sockets.
+        assert listener.traffic.sent_bytes < 12 << 20
+        assert listener.traffic.received_bytes < 1 << 16
+        sock.close()
+        assert eventually(lambda: listener.connections == 0)
+
+
+def test_one_too_many_is_closed_at_once() -> None:
+    """The others stay, and a place that becomes free can be had."""
+    with listening(connections=2) as listener, dial(listener) as first:
+        second = dial(listener)
+        assert eventually(lambda: listener.connections == 2)
+        with dial(listener) as third:
+            assert is_closed(third)
+        assert listener.traffic.outcomes["refused"] == 1
+        second.close()
+        assert eventually(lambda: listener.connections == 1)
+        with dial(listener) as fourth:
+            for sock in (first, fourth):
+                sock.sendall(request(1, 1))
+                assert take(sock)[0][0].status == OK
+
+
+def test_who_asks_too_often_is_not_listened_to_for_a_while() -> None:
+    """One refusal is all the work that a flood makes in 20 ms."""
+    with listening(limits=Limits(client_requests_per_s=20)) as listener, dial(listener) as sock:
+        began = time.monotonic()
+        sock.sendall(b"".join(request(1, 1, n) for n in range(60)))
+        statuses = [a.status for a, _ in take(sock, 60)]
+        seconds = time.monotonic() - began
+        assert statuses[:20] == [OK] * 20
+        assert statuses.count(RATE_LIMITED) > 10
+        assert statuses.count(RATE_LIMITED) <= seconds / 0.02 + 1
+        assert listener.status()["requests"]["range"]["rate_limited"] == statuses.count(RATE_LIMITED)
 
 
 @pytest.fixture
-def listening() -> Iterator[Callable[..., RecoveryListener]]:
-    """Start listeners; all end with the test."""
-    begun: list[RecoveryListener] = []
-
-    def begin(respond: Callable[[Request, str], Reply] = _echo, **limits: float) -> RecoveryListener:
-        begun.append(RecoveryListener(respond, lambda: None, "127.0.0.1", 0, ListenerLimits(**limits)))  # type: ignore[arg-type]
-        begun[-1].listen()
-        return begun[-1]
-
-    yield begin
-    for each in begun:
-        each.stop()
-        assert not each.is_alive()
-
-
-def _request(number: int) -> bytes:
-    return encode_request(Request(RANGE, 0, 7, 1, 2, number))
-
-
-def _read(link: socket.socket) -> tuple[Answer, bytes] | None:
-    """Read one answer and not a byte more; None when the connection ends before that."""
-    data = b""
-    wanted = ANSWER_BYTES
-    while (found := decode_answer(data)) is None:
-        if len(data) == ANSWER_BYTES:
-            wanted += int.from_bytes(data[40:44], "little")
-        chunk = link.recv(wanted - len(data))
-        if not chunk:
-            return None
-        data += chunk
-    return found
-
-
-def test_requests_are_answered_in_turn(listening: Callable[..., RecoveryListener]) -> None:
-    """Several requests in one write, or one byte at a time, each get their own answer."""
-    server = listening()
-    with socket.create_connection(server.address, 2.0) as link:
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link.sendall(_request(1))
-        for byte in _request(2):
-            link.sendall(bytes([byte]))
-        for number in (1, 2):
-            found = _read(link)
-            assert found is not None and (found[0].request_id, found[1]) == (number, BODY)
-    assert server.counters.requests == 2
-
-
-def test_nonsense_is_answered_and_closed(listening: Callable[..., RecoveryListener]) -> None:
-    """Bytes that are no request get BAD_REQUEST, and the connection ends."""
-    server = listening()
-    with socket.create_connection(server.address, 2.0) as link:
-        link.sendall(b"GET / HTTP/1.1\r\n\r\n" * 3)
-        found = _read(link)
-        assert found is not None and found[0].status == BAD_REQUEST
-        assert link.recv(1) == b""
-    assert server.counters.malformed == 1
-
-
-def test_a_half_written_request_ends_in_time(listening: Callable[..., RecoveryListener]) -> None:
-    """Half a request holds a place for request_s only; one byte now and then does not prolong it."""
-    server = listening(request_s=0.3)
-    began = time.monotonic()
-    with socket.create_connection(server.address, 5.0) as link:
-        for byte in _request(1)[:20]:
-            try:
-                link.sendall(bytes([byte]))
-            except OSError:
-                break
-            time.sleep(0.05)
-        assert link.recv(1) == b""
-    assert time.monotonic() - began < 3.0
-    assert server.counters.timed_out == 1
-
-
-def test_a_thousand_connections_at_once_are_bounded(listening: Callable[..., RecoveryListener]) -> None:
-    """Only so many are served, the others are told BUSY and closed; memory stays, and a place is free again later."""
+def many_files() -> Iterator[None]:
+    """Let this process open more than a thousand sockets."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
-    server = listening(connections=8)
-    before = _rss_kib()
-    links = []
-    for _ in range(1000):
-        link = socket.socket()
-        link.settimeout(5.0)
-        link.connect(server.address)
-        links.append(link)
-    told = []
-    for link in links[8:]:
-        found = _read(link)
-        assert found is not None
-        told.append(found[0].status)
-    assert told == [BUSY] * 992
-    assert (server.counters.open, server.counters.refused) == (8, 992)
-    assert _rss_kib() - before < 20_000
-    for link in links:
-        link.close()
-    deadline = time.monotonic() + 5
-    while server.counters.open:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    with socket.create_connection(server.address, 2.0) as link:
-        link.sendall(_request(9))
-        assert _read(link) is not None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_client_that_reads_nothing_is_left(listening: Callable[..., RecoveryListener]) -> None:
-    """Answers that are not read fill a bounded buffer; then the client is closed, and others are served."""
-    big = b"y" * 500_000
-    server = listening(lambda request, _: Reply(encode_answer(Answer(RANGE, 0, OK, 7, 1, 2, 1), big)), write_s=0.3)
-    with socket.create_connection(server.address, 2.0) as deaf, socket.create_connection(server.address, 2.0) as other:
-        deaf.sendall(_request(1) * 60)
-        deadline = time.monotonic() + 5
-        while server.counters.timed_out == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        other.sendall(_request(2))
-        assert _read(other) is not None
-    assert server.counters.bytes_sent < 60 * len(big)
+@pytest.mark.usefixtures("many_files")
+def test_a_thousand_connections_at_once_are_refused_one_by_one() -> None:
+    """Sixteen get in, memory does not grow, and those that are in are answered meanwhile."""
+    with listening() as listener, dial(listener) as inside:
+        inside.sendall(request(1, 1))
+        take(inside)
+        answered = 0
+        before = _resident_bytes()
+        flood = dial_at_once(listener, 1000)
+        while listener.traffic.outcomes["refused"] < 1000 - 15:
+            inside.sendall(request(1, 100))
+            answered += take(inside)[0][0].status == OK
+        assert listener.traffic.outcomes["accepted"] == 16
+        assert answered > 20
+        assert _resident_bytes() - before < 32 << 20
+        for sock in flood:
+            sock.close()
+        assert eventually(lambda: listener.connections == 1)
 
 
-def test_a_fault_on_purpose_closes_midway(listening: Callable[..., RecoveryListener]) -> None:
-    """A reply that says so ends the connection after its bytes."""
-    server = listening(lambda request, _: Reply(_echo(request, "").data[:60], close=True))
-    with socket.create_connection(server.address, 2.0) as link:
-        link.sendall(_request(1))
-        assert _read(link) is None
+def _resident_bytes() -> int:
+    with Path("/proc/self/statm").open(encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def test_a_taken_port_is_an_error(listening: Callable[..., RecoveryListener]) -> None:
-    """Two cannot listen on one port."""
-    taken = listening().address
-    other = RecoveryListener(_echo, lambda: None, *taken)
-    with pytest.raises(OSError, match="in use"):
-        other.listen()
+def test_an_address_that_is_taken_is_said() -> None:
+    """At construction, before any thread runs."""
+    with listening() as listener, pytest.raises(OSError, match="in use"):
+        type(listener)(listener.server, "127.0.0.1", listener.port, listener.limits)
 
 
-def _rss_kib() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+def test_stop_ends_connections_and_frees_the_port() -> None:
+    """At once, though a receiver is connected; one that never started stops too."""
+    with listening() as listener:
+        sock = dial(listener)
+        sock.sendall(request(1, SENT // 3))
+        take(sock)
+        began = time.monotonic()
+        listener.stop()
+        assert time.monotonic() - began < 1.0
+        assert is_closed(sock)
+        again = type(listener)(listener.server, "127.0.0.1", listener.port, listener.limits)
+        again.stop()
