@@ -11,18 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.book.flags import BAD
+from libs.book.image import side_image
 from libs.book.kernels import apply_message, is_valid, set_flags
-from libs.book.state import (
-    COUNTS,
-    EXCHANGE_TS_US,
-    FIRST,
-    KNOWN_END,
-    KNOWN_SET,
-    NOTHING_CUT,
-    NOTHING_KNOWN,
-    WORDS,
-    Books,
-)
+from libs.book.state import EXCHANGE_TS_US, WORDS, Books
 from libs.book.state import PRICE_EXP as BOOK_PRICE_EXP
 from libs.book.state import SIZE_EXP as BOOK_SIZE_EXP
 from libs.jit import kernel
@@ -107,31 +98,11 @@ def new_composer(listing: Listing, mirror: Books, outbox: Outbox, mtu_payload: i
 
 
 @kernel
-def _side_of_mirror(m: Books, b: int, side: int, levels: np.ndarray, at: int) -> tuple[int, int]:
-    """Copy what is known of a side, best first, to ``levels``; returns (levels, whether the side goes on below)."""
-    w, base = m.words, b * WORDS
-    known, end = w[base + KNOWN_SET + side], w[base + KNOWN_END + side]
-    if known == NOTHING_KNOWN:
-        return 0, 1
-    sign = 1 - 2 * side
-    first, taken = w[base + FIRST + side], 0
-    for k in range(first + w[base + COUNTS + side] - 1, first - 1, -1):
-        price = m.prices[b, side, k]
-        if known != NOTHING_CUT and sign * price < sign * end:
-            break
-        if taken == REFRESH_LEVELS:
-            return taken, 1
-        levels[at + 2 * taken], levels[at + 2 * taken + 1] = price, m.sizes[b, side, k]
-        taken += 1
-    return taken, 0 if known == NOTHING_CUT else 1
-
-
-@kernel
 def _refresh(p: Page, m: Books, levels: np.ndarray, b: int, src: int) -> int:
     """Write a book's Instrument and REFRESH; returns the messages."""
     write_instrument(p, b, src)
-    bids, bids_cut = _side_of_mirror(m, b, 0, levels, 0)
-    asks, asks_cut = _side_of_mirror(m, b, 1, levels, 2 * bids)
+    bids, bids_cut = side_image(m, b, 0, levels, 0, REFRESH_LEVELS)
+    asks, asks_cut = side_image(m, b, 1, levels, 2 * bids, REFRESH_LEVELS)
     w, base = m.words, b * WORDS
     parts = write_book(
         p, b, src, SNAPSHOT | REFRESH, w[base + BOOK_PRICE_EXP], w[base + BOOK_SIZE_EXP],

@@ -11,7 +11,8 @@ import numpy as np
 
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
-from libs.memory import load_acquire, store_i64, store_release
+from libs.memory import copy_bytes, load_acquire, store_i64, store_release
+from libs.recovery.history import History, begin, remember
 from libs.sending.outbox import (
     AT,
     COUNTS,
@@ -83,10 +84,11 @@ class Sender(NamedTuple):
     """int64[1, hdr.ROW]: actual minus scheduled send"""
     scratch: np.ndarray
     """int64[4]"""
+    history: History
 
 
 def new_sender(
-    lines: Lines, channels: list[int], ns_per_unit: float, late: np.ndarray, *, busy: bool = False
+    lines: Lines, channels: list[int], ns_per_unit: float, late: np.ndarray, history: History, *, busy: bool = False
 ) -> Sender:
     """Return a sender that has not begun.
 
@@ -99,6 +101,8 @@ def new_sender(
         Pace: nanoseconds a unit of source time.
     late : int64[1, hdr.ROW]
         Histogram of how late messages went out.
+    history : History
+        Gets every message that takes a sequence, as it goes out.
     busy : bool
         Spin instead of sleeping.
     """
@@ -107,13 +111,14 @@ def new_sender(
     state[NEXT_SEQUENCE : NEXT_SEQUENCE + CHANNELS] = 1
     for channel in channels:
         state[ACTIVE + channel] = 1
-    return Sender(lines, control, np.full(2, ns_per_unit), state, late, np.zeros(4, np.int64))
+    return Sender(lines, control, np.full(2, ns_per_unit), state, late, np.zeros(4, np.int64), history)
 
 
 @kernel
-def _speak(x: Lines, state: np.ndarray, scheduled: int, kind: int) -> None:
+def _speak(s: Sender, scheduled: int, kind: int) -> None:
     """Send a heartbeat, or the session's end, on every channel and line."""
-    d, stride = 0, len(x.data) // MAX_DATAGRAMS
+    x, state, d = s.lines, s.state, 0
+    stride = len(x.data) // MAX_DATAGRAMS
     for channel in range(CHANNELS):
         if state[ACTIVE + channel] == 0:
             continue
@@ -124,6 +129,7 @@ def _speak(x: Lines, state: np.ndarray, scheduled: int, kind: int) -> None:
             x.stats[channel, HEARTBEATS] += 1
         else:
             end = put_status(x.data, body, _SESSION_END, x.data, 0)
+            remember(s.history, channel, sequence, x.data, d * stride, end - d * stride)
             x.stats[channel, MESSAGES] += 1
             state[NEXT_SEQUENCE + channel] += 1
         x.open[d, OPEN_LENGTH], x.open[d, CHANNEL] = end - d * stride, channel
@@ -136,7 +142,7 @@ def _beat_if_due(s: Sender, moment: int) -> None:
     state = s.state
     if moment < state[NEXT_BEAT]:
         return
-    _speak(s.lines, state, state[NEXT_BEAT], TYPE_HEARTBEAT)
+    _speak(s, state[NEXT_BEAT], TYPE_HEARTBEAT)
     state[NEXT_BEAT] += s.control[BEAT_NS]
     if state[NEXT_BEAT] < moment:
         state[NEXT_BEAT] = moment + s.control[BEAT_NS]
@@ -172,15 +178,15 @@ def _group_end(s: Sender, messages: np.ndarray, slot: int, first: int, count: in
 
 
 @kernel
-def _put(x: Lines, state: np.ndarray, data: np.ndarray, row: np.ndarray, d: int, due: int) -> None:
-    """Append a message to an open datagram, numbered and stamped."""
-    at, length = row[AT], row[LENGTH]
-    channel = x.open[d, CHANNEL]
+def _put(s: Sender, data: np.ndarray, row: np.ndarray, d: int, due: int) -> None:
+    """Append a message to an open datagram, numbered and stamped, and remember it as it is then."""
+    x, state = s.lines, s.state
+    at, length, channel = row[AT], row[LENGTH], x.open[d, CHANNEL]
     to = d * (len(x.data) // MAX_DATAGRAMS) + x.open[d, OPEN_LENGTH]
-    for k in range(length):
-        x.data[to + k] = data[at + k]
+    copy_bytes(x.data, to, data, at, length)
     store_i64(x.data, to + _SEQUENCE_OFF, state[NEXT_SEQUENCE + channel])
     store_i64(x.data, to + _TIMESTAMP_OFF, wall_us(state, due))
+    remember(s.history, channel, state[NEXT_SEQUENCE + channel], x.data, to, length)
     x.open[d, OPEN_LENGTH] += length
     x.stats[channel, MESSAGES] += 1
     state[NEXT_SEQUENCE + channel] += 1
@@ -206,7 +212,7 @@ def _pack(s: Sender, o: Outbox, slot: int, first: int, end: int) -> int:
             datagrams += 1
             state[OPEN + channel] = d
             x.open[d, OPEN_LENGTH], x.open[d, CHANNEL] = 0, channel
-        _put(x, state, o.data, row, d, due_ns(state, s.pace, row[SRC]))
+        _put(s, o.data, row, d, due_ns(state, s.pace, row[SRC]))
         k += 1
     moment = now(s.scratch)
     for sent in range(first, k):
@@ -245,12 +251,13 @@ def _begin(s: Sender) -> None:
     """Fix the session's clocks, then three heartbeats in the 100 ms before sequence 1."""
     state = s.state
     state[SESSION_NS] = now_ns(s.scratch, CLOCK_REALTIME)
+    begin(s.history, state[SESSION_NS])
     start = now(s.scratch)
     state[SESSION_MONO] = start
     for k in range(_BEATS):
         at = start + k * s.control[BEAT_NS] // _BEATS
         sleep_until(s.control, s.scratch, at)
-        _speak(s.lines, state, at, TYPE_HEARTBEAT)
+        _speak(s, at, TYPE_HEARTBEAT)
     state[NEXT_BEAT] = start + s.control[BEAT_NS]
     sleep_until(s.control, s.scratch, state[NEXT_BEAT])
 
@@ -260,11 +267,11 @@ def _finish(s: Sender) -> None:
     """Status 5 on every channel, then three heartbeats in 100 ms."""
     transmit(s.lines, 0)
     start = now(s.scratch)
-    _speak(s.lines, s.state, start, TYPE_STATUS)
+    _speak(s, start, TYPE_STATUS)
     for k in range(1, _BEATS + 1):
         at = start + k * s.control[BEAT_NS] // _BEATS
         sleep_until(s.control, s.scratch, at)
-        _speak(s.lines, s.state, at, TYPE_HEARTBEAT)
+        _speak(s, at, TYPE_HEARTBEAT)
     transmit(s.lines, 0)
 
 

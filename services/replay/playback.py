@@ -13,6 +13,7 @@ import numpy as np
 from libs.errors import CrossbookError
 from libs.market.exchanges import EXCHANGES
 from libs.multicast.sender import open_sender
+from libs.recovery.history import new_history
 from libs.sending.compose import REFRESH_ROUND, REFRESHES
 from libs.sending.encode import INSTRUMENTS
 from libs.sending.outbox import new_outbox, peek, poke
@@ -75,7 +76,9 @@ class Playback:
         self._ns_per_unit = source.ns_per_unit
         fds = [s.fileno() for s in self.sockets]
         lines = new_lines(fds, settings.mtu_payload, new_rng(settings.seed ^ _SEED_OF_FAULTS))
-        self.sender = new_sender(lines, source.channels, self._ns_per_unit, late, busy=settings.wait == "busy")
+        self.history = new_history(settings.history_messages, settings.history_bytes)
+        busy = settings.wait == "busy"
+        self.sender = new_sender(lines, source.channels, self._ns_per_unit, late, self.history, busy=busy)
         self.outbox = new_outbox()
         self.producer = Producer(source, self.outbox, settings, lambda: self._ns_per_unit)
         self.inject({"loss": settings.loss, "duplicate": settings.duplicate, "reorder": settings.reorder})

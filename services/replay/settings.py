@@ -10,6 +10,7 @@ import msgspec
 
 from libs.config import check_group, check_port, load
 from libs.errors import ConfigError
+from libs.recovery.history import MIN_BYTES, MIN_MESSAGES
 
 Odds = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 DEFAULT_RATE = 5_000.0
@@ -56,6 +57,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mirror_depth: Annotated[int, msgspec.Meta(ge=20, le=8192)] = 1024
     instruments_dir: str = ""
     wait: Literal["sleep", "busy"] = "sleep"
+
+    history_messages: Annotated[int, msgspec.Meta(ge=MIN_MESSAGES, le=1 << 24)] = 65_536
+    history_bytes: Annotated[int, msgspec.Meta(ge=MIN_BYTES, le=1 << 32)] = 16 << 20
+    recovery_host: str = "127.0.0.1"
+    recovery_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 9190
+    recovery_connections: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
 
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 9290

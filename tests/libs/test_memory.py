@@ -15,6 +15,7 @@ from libs.memory import (
     address_of,
     bytes1,
     bytes2,
+    copy_bytes,
     directory,
     exchange,
     fence,
@@ -74,6 +75,15 @@ def test_stores_touch_their_bytes_only(value: int) -> None:
     low = struct.pack("<q", value)
     gap = b"\xee"
     assert buf.tobytes() == gap + low + 2 * gap + low + 2 * gap + low[:4] + 2 * gap + low[:2] + gap
+
+
+@given(st.binary(max_size=40), st.integers(0, 9), st.integers(0, 9))
+def test_copies_touch_their_bytes_only(data: bytes, to: int, at: int) -> None:
+    """Any length from any offset to any offset, and nothing beside it."""
+    source = np.frombuffer(b"\xa5" * at + data + b"\x5a" * 9, np.uint8).copy()
+    out = np.full(60, 0xEE, np.uint8)
+    copy_bytes(out, to, source, at, len(data))
+    assert out.tobytes() == b"\xee" * to + data + b"\xee" * (60 - to - len(data))
 
 
 @kernel

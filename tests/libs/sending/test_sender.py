@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from libs.recovery.history import read
 from libs.sending.transmit import DATAGRAMS, DUPLICATED, LOST, REORDERED
 from libs.telemetry.hdr import quantile
+from libs.wire.recovery import OK
 from services.replay.synthetic.source import FEED_START_US
 from tests.libs.sending.listen import Heard
 from tests.oracles.hftp import BOOK, HEARTBEAT, REFRESH, STATUS, messages
@@ -39,6 +41,22 @@ def test_sequences_are_contiguous_on_both_lines(heard: Heard) -> None:
             sent = heard.status["sent"][name]  # type: ignore[attr-defined]
             assert (sent["messages"], sent["next_sequence"]) == (len(sequences), len(sequences) + 1)
     assert [d for line, _, d in heard.datagrams if line == 0] == [d for line, _, d in heard.datagrams if line == 1]
+
+
+def test_the_history_is_what_was_sent(heard: Heard) -> None:
+    """Byte for byte what was heard, heartbeats apart, under the session that the heartbeats tell."""
+    (session,) = {m.body["session"] for m in heard.messages() if m.kind == HEARTBEAT}
+    for channel in range(5):
+        sent = b""
+        for _, _, data in (d for d in heard.datagrams if d[0] == 0):
+            at = 0
+            for m in messages(data):
+                sent += data[at : at + m.size] if m.exchange == channel and m.kind != HEARTBEAT else b""
+                at += m.size
+        out = np.zeros(1 << 22, np.uint8)
+        status, count, used = read(heard.playback.history, session, channel, 1, 1 << 40, out)
+        assert (status, count) == (OK, heard.sequences()[channel].max())
+        assert out[:used].tobytes() == sent
 
 
 def test_a_datagram_has_one_channel_and_fits(heard: Heard) -> None:

@@ -1,0 +1,60 @@
+"""Faults of a recovery server, injected on purpose: a receiver must heal without it, and believe nothing of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from libs.wire.recovery import ANSWER_BYTES
+
+MODES = ("on", "off", "slow", "wrong", "close")
+"""As it should be; dead; answers late; answers with mutated bytes or another range in turn; closes within an answer."""
+SLOW_S = 0.2
+_FIRST = 16
+"""Offset of ``first`` in an answer."""
+_MAGIC_AND_SEQUENCE = 6
+"""Bytes at the beginning of a message of which none may change unnoticed."""
+
+
+class Handling(NamedTuple):
+    """What becomes of an answer."""
+
+    data: bytes
+    delay_s: float = 0.0
+    close: bool = False
+
+
+class Faults:
+    """The mode in force; any thread may set it.
+
+    Attributes
+    ----------
+    mode : str
+        One of MODES.
+    injected : int
+        Answers that were not given as they should be.
+    """
+
+    def __init__(self) -> None:
+        self.mode = "on"
+        self.injected = 0
+
+    def handle(self, answer: bytes) -> Handling:
+        """Return what is to be sent instead of an answer."""
+        mode = self.mode
+        if mode == "on":
+            return Handling(answer)
+        self.injected += 1
+        if mode == "slow":
+            return Handling(answer, SLOW_S)
+        if mode == "wrong":
+            return Handling(self._wrong(answer))
+        return Handling(answer[: len(answer) // 2], close=True)
+
+    def _wrong(self, answer: bytes) -> bytes:
+        """Change what a receiver can notice; TCP's checksum and REFRESH guard the rest."""
+        data = bytearray(answer)
+        if self.injected % 2 or len(data) == ANSWER_BYTES:
+            data[_FIRST] ^= 0x07
+        else:
+            data[ANSWER_BYTES + self.injected // 2 % _MAGIC_AND_SEQUENCE] ^= 0x55
+        return bytes(data)
