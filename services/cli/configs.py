@@ -18,6 +18,7 @@ from services.cli.claims import Claims
 SERVICES = ("consumer", "signals", "oms", "replay")
 DEFAULT_PORTS = {"replay": 9290, "consumer": 9291, "signals": 9292, "oms": 9293}
 DEFAULT_GROUP, DEFAULT_PORT = "239.192.0.1", 9001
+DEFAULT_RECOVERY_PORT = 9190
 DEFAULT_B = ("239.192.0.2", 9002)
 # Decimals of a file must reach the services as their text says.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -78,6 +79,7 @@ def resolve(options: UpOptions, claims: Claims, redis_url: str, prefix: str) -> 
     if isinstance(model := values["signals"].get("model"), str):
         values["signals"]["model"] = str((folder / model).absolute())
     _choose_group(found, claims)
+    _choose_recovery(found, claims)
     _choose_http(found, claims)
     return found
 
@@ -173,6 +175,21 @@ def _address(table: dict[str, Any], file: str, key: str, group: str, port: int) 
         config.check_group(file, f"{key}.group", named),
         config.check_port(file, f"{key}.port", table.get("port", port)),
     )
+
+
+def _choose_recovery(found: Resolved, claims: Claims) -> None:
+    """Let the consumer ask this run's own sender; ``recovery = []`` in its file stays: nothing is asked for."""
+    replay, consumer = found.values["replay"], found.values["consumer"]
+    host, wanted = replay.get("recovery_host", "127.0.0.1"), replay.get("recovery_port", DEFAULT_RECOVERY_PORT)
+    file = found.originals["replay"]
+    host = config.check_address(file, "recovery_host", host)
+    if wanted != 0:
+        config.check_port(file, "recovery_port", wanted)
+    port = claims.tcp_port(host, wanted)
+    replay["recovery_port"] = port
+    if consumer.get("recovery") != []:
+        consumer["recovery"] = [{"host": host, "port": port}]
+    _note_move(found, f"recovery port {wanted}", port, wanted)
 
 
 def _choose_http(found: Resolved, claims: Claims) -> None:

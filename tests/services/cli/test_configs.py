@@ -66,6 +66,25 @@ def test_sender_and_receiver_meet(folder: Path, tmp_path: Path) -> None:
     assert any(f"239.192.78.1:{port} is taken" in note for note in found.moved)
 
 
+def test_the_consumer_asks_this_runs_sender(folder: Path, tmp_path: Path) -> None:
+    """A taken recovery port moves on both sides; with recovery turned off nothing is asked for."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = (folder / "replay.toml").read_text()
+        (folder / "replay.toml").write_text(f"recovery_port = {port}\n{text}")
+        found = _resolve(folder, tmp_path / "run")
+    replay = json.loads(found.files["replay"].read_text())
+    (server,) = json.loads(found.files["consumer"].read_text())["recovery"]
+    assert server == {"host": "127.0.0.1", "port": replay["recovery_port"]}
+    assert replay["recovery_port"] != port
+    assert any(f"recovery port {port} is taken" in note for note in found.moved)
+    (folder / "consumer.toml").write_text("recovery = []\n")
+    found = _resolve(folder, tmp_path / "run")
+    assert json.loads(found.files["consumer"].read_text())["recovery"] == []
+
+
 def test_two_lines_reach_both_sides(folder: Path, tmp_path: Path) -> None:
     """Both services know the same second line; with --lines a neither has one."""
     found = _resolve(folder, tmp_path / "run")
