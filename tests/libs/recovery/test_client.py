@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -137,6 +138,42 @@ def test_a_late_answer_is_taken() -> None:
     rig.answer(model.answer_to(again, SENT))
     assert rig.delivered() == []
     assert (rig.count("late"), rig.count("unneeded"), rig.count("recovered_0")) == (1, 1, 4)
+
+
+def test_a_late_answer_that_is_wrong_changes_nothing() -> None:
+    """What was asked for again meanwhile is not asked for a third time because the first answer is refused."""
+    rig = Rig()
+    rig.want(1, 4)
+    [early] = rig.due()
+    rig.now_ns += 40 * MS
+    rig.due()
+    rig.now_ns += 2 * MS
+    assert len(rig.due()) == 1
+    rig.answer(model.answer_to(replace(early, first=2), SENT))
+    rig.now_ns += 4 * MS
+    assert rig.due() == []
+    assert (rig.count("refused_wrong_request"), rig.client.in_flight) == (1, 1)
+
+
+def test_late_snapshots_find_no_more_room_than_others() -> None:
+    """Books that come after their time-out are held within the same bounds."""
+    rig = Rig(Limits(in_flight=8, held=2))
+    for symbol in ("A", "B"):
+        rig.client.want_snapshot(1, SESSION, symbol, rig.now_ns)
+    late, _ = rig.due()
+    rig.now_ns += 500 * MS
+    rig.due()
+    rig.now_ns += 2 * MS
+    first, second = rig.due()
+    rig.answer(model.refusal(first, NOT_YET))
+    rig.client.want_snapshot(1, SESSION, "C", rig.now_ns)
+    [third] = rig.due()
+    for request in (late, second, third):
+        rig.answer(model.answer_to(request, 9))
+    assert [request.symbol for request in (late, second, third)] == ["A", "B", "C"]
+    assert rig.count("refused_no_room") == 1
+    rig.expected[1] = 10
+    assert len(rig.delivered()) == 2
 
 
 def test_many_failures_at_once_wait_once() -> None:

@@ -9,7 +9,16 @@ import pytest
 from libs.recovery.reading import AnswerReader
 from libs.wire.layout import BOOK_BAD, BOOK_LAST, BOOK_REFRESH, BOOK_SNAPSHOT
 from libs.wire.messages import Heartbeat, Message, OrderBook, Status, Trade, encode
-from libs.wire.recovery import OK, RANGE, SNAPSHOT, Answer, Request
+from libs.wire.recovery import (
+    OK,
+    RANGE,
+    SNAPSHOT,
+    Answer,
+    MalformedRecoveryError,
+    Request,
+    decode_answer,
+    encode_answer,
+)
 from tests.libs.recovery.model import SESSION
 
 READER = AnswerReader()
@@ -121,3 +130,12 @@ def test_a_snapshot_that_is_something_else_is_refused(parts: list[Message], reas
 def test_parts_are_counted() -> None:
     """The header's count is the number of parts."""
     assert read_snapshot(part(FIRST | LAST), count=2) == ("wrong_count", [])
+
+
+def test_half_an_answer_is_not_completed_by_the_next() -> None:
+    """Messages that are not those that the sender summed up are no answer, though each byte count is right."""
+    answer = Answer(RANGE, 0, OK, SESSION, 3, 5, 1, 3)
+    data = encode_answer(answer, b"".join(GOOD))
+    assert decode_answer(data)[1] == b"".join(GOOD)
+    with pytest.raises(MalformedRecoveryError, match=r"checksum: expected [0-9a-f]{8}, found [0-9a-f]{8}"):
+        decode_answer(data[:-9] + data)
