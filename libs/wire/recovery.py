@@ -2,12 +2,14 @@
 
 Little-endian, packed. A connection carries requests one way and answers the other; each answer names the request
 that it belongs to. After bytes that are no request the server answers BAD_REQUEST and closes: it cannot know where the
-next one begins.
+next one begins. An answer's messages carry their CRC-32 (that of zlib): a sender that writes half an answer and goes on
+with the next one would otherwise change a price without anybody noticing.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 
 REQUEST_MAGIC = 0x51524648
@@ -152,7 +154,7 @@ def encode_answer(answer: Answer, messages: bytes = b"") -> bytes:
     """Return the bytes of an answer; its ``length`` is that of ``messages``."""
     head = _ANSWER.pack(
         ANSWER_MAGIC, VERSION, answer.kind, answer.exchange, answer.status, answer.session, answer.first, answer.last,
-        answer.request_id, answer.count, len(messages), 0,
+        answer.request_id, answer.count, len(messages), zlib.crc32(messages),
     )  # fmt: skip
     return head + messages
 
@@ -168,7 +170,9 @@ def decode_answer(data: bytes | bytearray | memoryview) -> tuple[Answer, bytes] 
     if len(data) < ANSWER_BYTES:
         _check_beginning(data, ANSWER_MAGIC)
         return None
-    _, version, kind, exchange, status, session, first, last, request_id, count, length, _ = _ANSWER.unpack_from(data)
+    _, version, kind, exchange, status, session, first, last, request_id, count, length, checksum = _ANSWER.unpack_from(
+        data
+    )
     _check_beginning(data, ANSWER_MAGIC)
     if version != VERSION:
         raise MalformedRecoveryError(f"version: expected {VERSION}, found {version}")
@@ -178,8 +182,10 @@ def decode_answer(data: bytes | bytearray | memoryview) -> tuple[Answer, bytes] 
         raise MalformedRecoveryError(f"length: expected at most {MAX_ANSWER_BYTES}, found {length}")
     if len(data) < ANSWER_BYTES + length:
         return None
-    answer = Answer(kind, exchange, status, session, first, last, request_id, count, length)
-    return answer, bytes(data[ANSWER_BYTES : ANSWER_BYTES + length])
+    messages = bytes(data[ANSWER_BYTES : ANSWER_BYTES + length])
+    if (found := zlib.crc32(messages)) != checksum:
+        raise MalformedRecoveryError(f"checksum: expected {checksum:08x}, found {found:08x}")
+    return Answer(kind, exchange, status, session, first, last, request_id, count, length), messages
 
 
 def _check_beginning(data: bytes | bytearray | memoryview, magic: int) -> None:

@@ -123,7 +123,7 @@ class Recovery(threading.Thread):
     def status(self) -> dict[str, Any]:
         """Return the ``recovery`` document of /status; any thread may call it."""
         return {
-            "connected": self.connected == len(self.links),
+            "connected": 0 < len(self.links) == self.connected,
             "in_flight": sum(link.client.in_flight for link in self.links),
             "wanted": sum(link.client.wanted for link in self.links),
             "last_error": next((link.last_error for link in self.links if link.last_error), ""),

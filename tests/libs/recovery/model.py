@@ -8,11 +8,10 @@ from libs.recovery.client import RecoveryClient
 from libs.recovery.reading import PREFIX
 from libs.recovery.wants import MS, Limits
 from libs.wire.layout import BOOK_LAST, BOOK_REFRESH, BOOK_SNAPSHOT
-from libs.wire.messages import OrderBook, Status, Trade, decode_datagram, encode
+from libs.wire.messages import Heartbeat, OrderBook, Status, Trade, decode_datagram, encode
 from libs.wire.recovery import OK, RANGE, Answer, Request, decode_answer, encode_answer
 
 SYMBOLS = ("BTC-USDT", "ETH-USDT")
-MESSAGE_HEADER = 24
 
 
 @cache
@@ -57,6 +56,17 @@ def answer_to(request: Request, last_sent: int, *, at_most: int = 1 << 20) -> by
     return _encode(request, last_sent, last_sent, 2, data)
 
 
+def with_another(request: Request, sequence: int, by: int) -> bytes:
+    """Return an answer that holds in place of one message that of a sequence farther on, or a heartbeat (0)."""
+    parts = [message(request.session, request.exchange, n) for n in range(request.first, request.last + 1)]
+    heartbeat = encode(Heartbeat(1, request.exchange, request.session + 1, sequence, 1))
+    other = message(request.session, request.exchange, max(1, sequence + by)) if by else heartbeat
+    parts[sequence - request.first] = other
+    if other == message(request.session, request.exchange, sequence):
+        return b""
+    return _encode(request, request.first, request.last, len(parts), b"".join(parts))
+
+
 def refusal(request: Request, status: int) -> bytes:
     """Return an answer that brings nothing but a status."""
     return encode_answer(Answer(request.kind, request.exchange, status, request.session, 0, 0, request.request_id))
@@ -74,19 +84,6 @@ def split(delivery: bytes) -> tuple[int, int, int, list[bytes]]:
     found, error = decode_datagram(delivery[PREFIX.size :])
     assert error is None and found
     return kind, exchange, session, list(map(encode, found))
-
-
-def bytes_that_tell(data: bytes) -> list[int]:
-    """Return the places in an answer whose bytes a receiver can check: its header, and each message's framing."""
-    places = list(range(44))
-    off = 48
-    while off < len(data):
-        places += [*range(off, off + 12), *range(off + 20, off + MESSAGE_HEADER)]
-        found = 1
-        while off + found < len(data) and data[off + found : off + found + 4] != data[48:52]:
-            found += 1
-        off += found
-    return places
 
 
 SESSION = 77

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 
 import pytest
 
 from libs.recovery.wants import FOREVER, MS, Limits
 from libs.wire.recovery import (
-    BUSY,
-    NOT_YET,
     OK,
     RANGE,
     SNAPSHOT,
     STATUSES,
-    TOO_MANY,
     TOO_OLD,
     Request,
     decode_answer,
@@ -110,48 +106,6 @@ def test_a_snapshot_that_is_never_reached_is_dropped() -> None:
     assert rig.client.buffered_bytes == 0
 
 
-def test_time_outs_are_tried_again_with_backoff() -> None:
-    """No answer: asked again after 2, 4, 8 ms more, under a new id, until there were enough tries."""
-    rig = Rig()
-    rig.want(1, 4)
-    asked_ns = []
-    while rig.client.wanted:
-        asked_ns += [rig.now_ns for _ in rig.due()]
-        rig.now_ns = min(rig.client.next_due_ns(rig.now_ns), rig.now_ns + MS)
-    waits = [(after - before) // MS for before, after in pairwise(asked_ns)]
-    assert waits == [17, 19, 23, 31, 47, 79, 143]
-    assert (rig.count("timeouts"), rig.count("dropped_tries")) == (8, 1)
-
-
-def test_a_late_answer_is_taken() -> None:
-    """What comes after its time-out is as good; what was asked for again meanwhile is unneeded then."""
-    rig = Rig()
-    rig.want(1, 4)
-    [early] = rig.due()
-    rig.now_ns += 20 * MS
-    assert rig.due() == []
-    rig.now_ns += 20 * MS
-    [again] = rig.due()
-    rig.answer(model.answer_to(early, SENT))
-    assert len(rig.delivered()) == 1
-    rig.answer(model.answer_to(again, SENT))
-    assert rig.delivered() == []
-    assert (rig.count("late"), rig.count("unneeded"), rig.count("recovered_0")) == (1, 1, 4)
-
-
-def test_many_failures_at_once_wait_once() -> None:
-    """Requests in flight together that fail together double the wait once."""
-    rig = Rig()
-    for first in range(1, 6):
-        rig.want(first, first)
-    for request in rig.due():
-        rig.answer(model.refusal(request, BUSY))
-    assert rig.client.backoff.until_ns == rig.now_ns + 2 * MS
-    assert rig.due() == []
-    rig.now_ns += 2 * MS
-    assert len(rig.due()) == 5
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -194,43 +148,6 @@ def test_what_cannot_be_had_is_dropped(status: int, outcome: str) -> None:
     rig.want(1, 1)
     rig.answer(model.refusal(rig.due()[0], status))
     assert (rig.client.wanted, rig.count(outcome), rig.count(f"answers_{STATUSES[status]}")) == (0, 1, 1)
-
-
-def test_too_many_asks_for_less() -> None:
-    """A server whose limit is lower is asked for half as much, down to 16 messages, until the connection ends."""
-    rig = Rig(Limits())
-    rig.want(1, 1000)
-    lengths = []
-    for _ in range(8):
-        for request in rig.due():
-            lengths.append(request.last - request.first + 1)
-            rig.answer(model.refusal(request, TOO_MANY))
-    assert lengths == [1000, 500, 250, 125, 62, 31, 16]
-    assert rig.client.wanted == 0
-
-
-def test_not_yet_is_asked_for_soon() -> None:
-    """What the server has not sent is asked for again after 1, 2, 4 ms, and holds nobody else up."""
-    rig = Rig()
-    rig.want(50, 50)
-    for wait_ms in (1, 2, 4):
-        rig.answer(model.refusal(rig.due()[0], NOT_YET))
-        assert rig.client.next_due_ns(rig.now_ns) == rig.now_ns + wait_ms * MS
-        rig.want(wait_ms, wait_ms)
-        rig.answer(model.answer_to(rig.due()[0], SENT))
-        assert len(rig.delivered()) == 1
-        rig.now_ns += wait_ms * MS
-
-
-def test_distrust_ends_with_the_connection() -> None:
-    """Eight failures in a row, and another connection is to be tried, which begins without distrust."""
-    rig = Rig(Limits())
-    for number in range(8):
-        assert not rig.client.is_distrusted
-        rig.client.on_malformed(rig.now_ns + number)
-    assert rig.client.is_distrusted
-    rig.client.on_disconnect(rig.now_ns)
-    assert not rig.client.is_distrusted
 
 
 def test_what_is_not_fetched_stops_the_asking() -> None:

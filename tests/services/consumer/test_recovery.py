@@ -177,3 +177,13 @@ def test_a_request_is_as_long_as_configured() -> None:
         receiver.lose(1, 20)
         assert receiver.read() + receiver.read() + receiver.read() == truth(1, 20)
         assert [(request.first, request.last) for request in server.asked] == [(1, 8), (9, 16), (17, 20)]
+
+
+def test_without_servers_nothing_is_asked() -> None:
+    """The thread empties the queues and sleeps; it is connected to nothing."""
+    with receiving() as receiver:
+        receiver.lose(1, 2)
+        assert receiver.nothing_comes(0.2)
+        status = receiver.recovery.status()
+        assert (status["connected"], status["wanted"], status["servers"]) == (False, 0, [])
+        assert receiver.recovery.turns < 10
