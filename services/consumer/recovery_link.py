@@ -186,10 +186,11 @@ class Link:
 
     def _tell(self, event: str, why: str, now_ns: int) -> None:
         """Log a change; not the same one again, nor those of a server that comes and goes many times a second."""
-        told_ns, told_why = self._told.get(event, (0, None))
-        if told_why == why and now_ns < told_ns + QUIET_NS:
+        kind = why.partition(":")[0]
+        told_ns, told_kind = self._told.get(event, (0, None))
+        if told_kind == kind and now_ns < told_ns + QUIET_NS:
             return
-        self._told[event] = now_ns, why
+        self._told[event] = now_ns, kind
         host, port = self.address
         tell = self.log.warning if why else self.log.info
         tell(event, server=f"{host}:{port}", **({"reason": why} if why else {}))
