@@ -25,6 +25,7 @@ from libs.sequencing.state import (
     HOLD_MESSAGES,
     JOINED,
     JOINED_AT,
+    JOINED_SENT_US,
     LATE,
     LOST_MEMORY,
     RECEIVED,
@@ -68,6 +69,7 @@ def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int)
         channel[JOINED] = 1
         channel[EXPECTED] = sequence
         channel[JOINED_AT] = sequence
+        channel[JOINED_SENT_US] = timestamp_us
         channel[HIGHEST] = sequence - 1
         channel[BEFORE_JOIN] += sequence - 1
         channel[SESSIONS] += 1
