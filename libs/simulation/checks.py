@@ -88,7 +88,7 @@ class BookChecks:
         """Return how a book differs from the sender's within what both know; empty: it does not."""
         if not state.valid:
             return "valid, and the sender does not vouch for it"
-        prices, sizes = self.receiver.engine.books.prices, self.receiver.engine.books.sizes
+        prices, sizes = self.receiver.state.prices, self.receiver.state.sizes
         for side in range(2):
             known, first, count = head[KNOWN_SET + side], head[FIRST + side], head[COUNTS + side]
             if known == NOTHING_KNOWN:
@@ -134,7 +134,7 @@ class BookChecks:
         silent = [ch for ch, at in enumerate(heard) if at > 0 and MONO_NS + now_ns - at > STALE_NS]
         if not silent:
             return
-        flags = self.receiver.engine.books.flags.tolist()
+        flags = self.receiver.flags.tolist()
         for b, (channel, symbol) in enumerate(self.receiver.books()):
             if channel in silent and not flags[b] & (STALE | WRONG):
                 since = (MONO_NS + now_ns - heard[channel]) / MS
@@ -151,7 +151,7 @@ class BookChecks:
         """Return the books that the sender vouches for and that are flagged, or are not there."""
         found = []
         ids = {name: b for b, name in enumerate(self.receiver.books())}
-        flags = self.receiver.engine.books.flags
+        flags = self.receiver.flags
         for (of, channel, symbol), book in self.truth.books.items():
             last = self.truth.last.get((of, channel), 0)
             if of != number or channel not in channels or not book.at(last - 1).valid:

@@ -41,6 +41,10 @@ class Link:
     def _is_faulty(self, now_ns: int) -> bool:
         return now_ns < self.faults_end
 
+    def is_busy(self) -> bool:
+        """Return whether anything is wanted, under way or to be handed on."""
+        return bool(self.client.wanted or self.answers or self.client.buffered_bytes)
+
     def poll(self, now_ns: int) -> list[bytes]:
         """Let the client take its turn; return what it hands to the engine."""
         mono = MONO_NS + now_ns

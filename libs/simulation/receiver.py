@@ -20,7 +20,7 @@ from libs.engine.columns import (
     STALE_CROSS_US,
     UNCERTAINTY_US,
 )
-from libs.engine.outputs import BOOKS, FEATURE, STATE, SYMBOLS, TRADE
+from libs.engine.outputs import BOOKS, FEATURE, Q_HEAD, Q_TAIL, STATE, SYMBOLS, TRADE
 from libs.market.symbol_table import t_name
 from libs.ring.state import HEAD, TAIL
 from libs.simulation.schedule import MS, WALL_NS, Schedule
@@ -65,7 +65,12 @@ class Receiver:
         self.directory = self.engine.directory
         self.buffer = np.zeros(LARGEST_DATAGRAM, np.uint8)
         self.view = memoryview(self.buffer)
-        self.words = self.engine.books.words.reshape(-1, WORDS)
+        self.state = self.engine.books
+        self.words = self.state.words.reshape(-1, WORDS)
+        self.flags = self.state.flags
+        controls = self.arrays["ring_controls"]
+        self.heads, self.tails = controls[:, HEAD], controls[:, TAIL]
+        self.asked = [self.arrays[f"{kind}_requests_control"] for kind in ("range", "snapshot")]
         self.to_zero = [array for name, array in self.arrays.items() if name not in _GUARDED]
         self.names: list[tuple[int, str]] = []
         self.room = {
@@ -78,7 +83,7 @@ class Receiver:
         """Begin as a new process does: nothing known, nothing joined."""
         for array in self.to_zero:
             array.fill(0)
-        book_state.prepare(self.engine.books)
+        book_state.prepare(self.state)
         self.names.clear()
         settings = self.arrays["receive_settings"]
         settings[words.GAP_TIMEOUT_NS] = GAP_TIMEOUT_NS
@@ -126,10 +131,14 @@ class Receiver:
         """Do what the book thread does when it is told to stop."""
         self.cores.settle_waiting(self.directory)
 
-    def waiting(self, channel: int) -> int:
-        """Return the slots of a ring in use."""
-        control = self.arrays["ring_controls"][channel]
-        return int(control[HEAD]) - int(control[TAIL])
+    def waiting(self) -> list[int]:
+        """Return the slots in use of each ring."""
+        used: list[int] = (self.heads - self.tails).tolist()
+        return used
+
+    def asks(self) -> bool:
+        """Return whether a request waits to be sent."""
+        return any(control[Q_HEAD] != control[Q_TAIL] for control in self.asked)
 
     def books(self) -> list[tuple[int, str]]:
         """Return (exchange, symbol) of every registered book, by id."""

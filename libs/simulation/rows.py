@@ -33,7 +33,7 @@ class RowChecks:
 
     def take_all(self) -> None:
         """Take everything that waits, as the publisher does, and look at each row."""
-        flags = self.receiver.engine.books.flags
+        flags = self.receiver.flags
         features = self.receiver.latest(FEATURE, "features")
         for words, values in zip(features.tolist(), features.view(float).tolist(), strict=True):
             self._features(words, values, int(flags[words[0] & 0xFFFFFFFF]))

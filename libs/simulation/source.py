@@ -74,7 +74,7 @@ class Venue:
             changed[side][price] = rng.randint(1, 999) if keep else 0
         for side, sign in ((0, 1), (1, -1)):
             near = self.mid - sign
-            if all(changed[side].get(p) == 0 for p in self.sides[side] if abs(p - near) < 4):
+            if not any(changed[side].get(p, 1) for p in range(near - 3, near + 4) if p in self.sides[side]):
                 changed[side][near] = rng.randint(1, 999)
             for price, size in changed[side].items():
                 if size:

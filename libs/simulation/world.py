@@ -152,7 +152,7 @@ class World:
 
     def _recover(self) -> None:
         """Let the recovery client ask, and hand on what it has."""
-        if not self.link:
+        if not self.link or not (self.link.is_busy() or self.receiver.asks()):
             return
         for data in self.link.poll(self.now):
             channel = data[1]
@@ -164,7 +164,7 @@ class World:
             self.receiver.timers(self.now)
 
     def _stands_still(self, spans: tuple[tuple[int, int], ...]) -> bool:
-        return any(start <= self.now < end for start, end in spans)
+        return bool(spans) and any(start <= self.now < end for start, end in spans)
 
     def _take(self, arrival: Arrival) -> None:
         self.receiver.take(arrival.data, self.now)
@@ -177,16 +177,18 @@ class World:
         """Give the book thread a turn: some records of some rings, in any order."""
         if self._stands_still(self.plan.stalls) or self._stands_still(self.plan.pauses):
             return
-        done = 0
-        for channel in self.plan.channels:
-            if self.receiver.waiting(channel):
+        done = []
+        for channel, used in enumerate(self.receiver.waiting()):
+            if used:
                 limit = self.rng.choice((1, 16, 16, 64)) if self.plan.drain_every_ns else 64
-                done += self.receiver.drain(channel, limit, self.now)
+                self.receiver.drain(channel, limit, self.now)
+                done.append(channel)
         if not done:
             return
         self.books.changed()
-        for channel in self.plan.channels:
-            if not self.receiver.waiting(channel):
+        left = self.receiver.waiting()
+        for channel in done:
+            if not left[channel]:
                 self.books.settled(channel, self.now)
         if self.rng.random() < 0.1:
             for channel in self.plan.channels:
@@ -195,8 +197,8 @@ class World:
     def _empty(self) -> None:
         """Drain everything."""
         for channel in self.plan.channels:
-            while self.receiver.waiting(channel):
-                self.receiver.drain(channel, 64, self.now)
+            while self.receiver.drain(channel, 64, self.now):
+                pass
         self.books.changed()
         for channel in self.plan.channels:
             self.books.settled(channel, self.now)
