@@ -56,7 +56,11 @@ class BookChecks:
             return [found.at(sequence)]
         if number:
             return [EMPTY]
-        return [b.at(sequence) for (_, exchange, name), b in self.truth.books.items() if (exchange, name) == (channel, symbol)]
+        return [
+            b.at(sequence)
+            for (_, exchange, name), b in self.truth.books.items()
+            if (exchange, name) == (channel, symbol)
+        ]
 
     def changed(self) -> None:
         """Compare every book that changed since the last look."""
@@ -126,7 +130,10 @@ class BookChecks:
         if row[seq.N_HOLES] and not row[seq.SUSPECT]:
             opened = int(self.receiver.arrays["sequencer_holes"][channel, 0, seq.OPENED_NS])
             if MONO_NS + now_ns - opened > GAP_TIMEOUT_NS + 2 * TIMER_NS:
-                self.fail("flag", f"channel {channel} has had a hole for {(MONO_NS + now_ns - opened) / MS:.1f} ms and no doubt")
+                self.fail(
+                    "flag",
+                    f"channel {channel} has had a hole for {(MONO_NS + now_ns - opened) / MS:.1f} ms and no doubt",
+                )
 
     def ticked(self, now_ns: int) -> None:
         """Right after a tick: books of a channel that has been silent for too long say so."""
@@ -138,7 +145,9 @@ class BookChecks:
         for b, (channel, symbol) in enumerate(self.receiver.books()):
             if channel in silent and not flags[b] & (STALE | WRONG):
                 since = (MONO_NS + now_ns - heard[channel]) / MS
-                self.fail("flag", f"book {channel}/{symbol} is not stale, its channel was last heard {since:.0f} ms ago")
+                self.fail(
+                    "flag", f"book {channel}/{symbol} is not stale, its channel was last heard {since:.0f} ms ago"
+                )
 
     def _missed_nothing(self, channel: int, symbol: str, sequence: int, position: int) -> None:
         at = self.states_at(channel, symbol, sequence)
@@ -201,7 +210,9 @@ class LedgerChecks:
         if found["pending"] or found["missing"]:
             self.fail("ledger", f"channel {channel}: pending {found['pending']}, missing {found['missing']} at the end")
         if int(row[seq.HIGHEST]) != sent:
-            self.fail("ledger", f"channel {channel}: {sent} were sent in the last session, {int(row[seq.HIGHEST])} known")
+            self.fail(
+                "ledger", f"channel {channel}: {sent} were sent in the last session, {int(row[seq.HIGHEST])} known"
+            )
         counted = int(row[seq.RECEIVED] + row[seq.FOREIGN_SESSION] + row[seq.HEARTBEATS])
         if not int(a["ring_controls"][channel, DROPPED]) and counted != int(self.delivered[channel]):
             self.fail("ledger", f"channel {channel}: {int(self.delivered[channel])} delivered, {counted} counted")

@@ -1,8 +1,8 @@
 """What lines do to datagrams: lose, double, delay, cut and damage them.
 
-HFTP has no checksum: a flipped bit in a price is a price. UDP's own checksum is what stands against it, so here damage is
-only of kinds that the rules of the format can see: a magic, an exchange, a number, a length, a count, UTF-8 or an end that
-make no sense. A damaged type is not among them either: by wire.md a type that is not known takes its sequence.
+HFTP has no checksum: a flipped bit in a price is a price. UDP's own checksum is what stands against it, so here damage
+is only of kinds that the rules of the format can see: a magic, an exchange, a number, a length, a count, UTF-8 or an
+end that make no sense. A damaged type is not among them either: by wire.md a type that is not known takes its sequence.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def carry_all(plan: Schedule, sessions: list[Session]) -> list[Arrival]:
                 line.carry(sent, found)
     found.sort(key=lambda each: each.at_ns)
     found = _after_pauses(plan, found)
-    for session in sessions[1:]:
+    for session in sessions[1:] if plan.announced else ():
         _announce(plan, session, found)
     return found
 
@@ -150,8 +150,8 @@ def carry_all(plan: Schedule, sessions: list[Session]) -> list[Arrival]:
 def _announce(plan: Schedule, session: Session, arrivals: list[Arrival]) -> None:
     """See to it that a heartbeat of a new session comes before its first message.
 
-    A header carries no session: until a heartbeat names it, a message of the new one whose number is next passes for one
-    of the old.
+    A header carries no session: until a heartbeat names it, a message of the new one whose number is next passes for
+    one of the old. (Schedule.announced: False leaves this to chance.)
     """
     for channel in plan.channels:
         beats = [each for each in session.datagrams if each.channel == channel and each.beats]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from libs.book import state as book_state
 from libs.book.state import WORDS
-from libs.engine import datagrams, events, outputs, process, recovered, requests, state, timers, words
+from libs.engine import control, datagrams, events, outputs, process, recovered, requests, state, timers, words
 from libs.engine.columns import (
     BATCH,
     DEPTH_LEVELS,
@@ -48,7 +48,7 @@ class Cores:
     take_recovered: Callable[..., Any] = recovered.take_recovered
     run_timers: Callable[..., Any] = timers.run_timers
     drain: Callable[..., Any] = process.drain
-    tick: Callable[..., Any] = process.tick
+    tick: Callable[..., Any] = control.tick
     take_latest: Callable[..., Any] = outputs.take_latest
     take_records: Callable[..., Any] = outputs.take_records
     take_requests: Callable[..., Any] = requests.take_requests
@@ -64,7 +64,7 @@ class Receiver:
         self.arrays = self.engine.arrays
         self.directory = self.engine.directory
         self.buffer = np.zeros(LARGEST_DATAGRAM, np.uint8)
-        self.view = memoryview(self.buffer)
+        self.view = memoryview(cast(Any, self.buffer))
         self.state = self.engine.books
         self.words = self.state.words.reshape(-1, WORDS)
         self.flags = self.state.flags

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from libs.book import flags as book_flags
 from libs.book.state import FLAGS, SEQUENCE, TOP_SIDES, TOPS
 from libs.engine.outputs import BOOKS, FEATURE, STATE, SYMBOLS, TRADE
@@ -95,7 +97,9 @@ class RowChecks:
                 at = BOOK_LEVELS + 2 * n * side
                 shown = min(count, n if whole else int(state.knows_top(side)))
                 mine = list(zip(words[at : at + shown], words[at + n : at + n + shown], strict=True))
-                if mine != sorted(state.sides[side].items(), reverse=side == 0)[:shown] or (whole and count < min(n, len(state.sides[side]))):
+                if mine != sorted(state.sides[side].items(), reverse=side == 0)[:shown] or (
+                    whole and count < min(n, len(state.sides[side]))
+                ):
                     break
             else:
                 return
@@ -104,11 +108,15 @@ class RowChecks:
     def _trade(self, words: list[int]) -> None:
         channel, symbol = self.receiver.books()[words[0] & 0xFFFFFFFF]
         number, sequence, price, size = words[9], words[10], words[12], words[13]
-        sent = [
-            trade
-            for (of, exchange, number_), trade in self.truth.trades.items()
-            if exchange == channel and number_ == sequence and number in (of, 0)
-        ] if number == 0 else [self.truth.trades.get((number, channel, sequence))]
+        sent = (
+            [
+                trade
+                for (of, exchange, number_), trade in self.truth.trades.items()
+                if exchange == channel and number_ == sequence and number in (of, 0)
+            ]
+            if number == 0
+            else [self.truth.trades.get((number, channel, sequence))]
+        )
         if (symbol, price, size) not in sent:
             self.fail("wrong", f"trade {channel}/{symbol} of sequence {sequence} was never sent: {price} {size}")
         before = self.last_trade.get(channel, (0, 0))
@@ -161,11 +169,13 @@ class RowChecks:
                 price, wanted = best.get((symbol, side), (0, 0))
                 found = words[11 + side] * 10 ** (exponent - COMMON_EXPONENT) if exchanges else 0
                 if exchanges != wanted or found != price:
-                    self.fail("wrong", f"nbbo {symbol} side {side}: {found} of {exchanges:b}, should be {price} of {wanted:b}")
+                    self.fail(
+                        "wrong", f"nbbo {symbol} side {side}: {found} of {exchanges:b}, should be {price} of {wanted:b}"
+                    )
 
 
 def _close(a: float, b: float) -> bool:
-    return (a != a and b != b) or abs(a - b) <= 1e-9 * abs(b)
+    return (isnan(a) and isnan(b)) or abs(a - b) <= 1e-9 * abs(b)
 
 
 def _value(top: tuple[int, int] | None, exponent: int, field: int) -> float:

@@ -112,6 +112,10 @@ class Schedule:
     drain_every_ns : int
         Mean time between two turns of the book thread; 0: after each datagram.
     heal_timeout_ns : int
+    link : LinkPlan, optional
+        By which the consumer asks for what is missing; None: it doesn't.
+    announced : bool
+        A heartbeat of a new session always comes before its first message.
     """
 
     seed: int
@@ -134,6 +138,7 @@ class Schedule:
     drain_every_ns: int = 0
     heal_timeout_ns: int = 50 * MS
     link: LinkPlan | None = None
+    announced: bool = True
     symbol_names: tuple[str, ...] = field(default=("BTC-USDT", "ETH-USDT", "SOL-USDT"))
 
     def summary(self) -> str:
@@ -151,7 +156,7 @@ class Schedule:
 
 
 SETTLE_NS = 500 * MS
-"""After the faults: delayed datagrams (120 ms), silence before a smaller session (300), a heartbeat, the time to heal."""
+"""After the faults: late datagrams (120 ms), silence before a smaller session (300), a heartbeat, the time to heal."""
 
 
 def draw(seed: int) -> Schedule:

@@ -1,4 +1,4 @@
-"""The sender's books, kept by sequence: plain dict books fed by what was sent, nothing shared with the code under test."""
+"""The sender's books, by sequence: plain dict books fed by what was sent, nothing shared with the code under test."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from libs.sending.outbox import new_outbox
 from libs.sequencing import state as seq
@@ -13,9 +14,10 @@ from libs.simulation.network import Arrival, boundaries, carry_all
 from libs.simulation.outcome import Outcome
 from libs.simulation.receiver import Cores, Receiver
 from libs.simulation.rows import RowChecks
-from libs.simulation.schedule import MS, SETTLE_NS, Schedule, draw
+from libs.simulation.schedule import MS, Schedule, draw
 from libs.simulation.sender import play
 from libs.simulation.server import Server
+from libs.simulation.tracing import Trace
 from libs.simulation.truth import Truth
 from libs.wire.recovery import RANGE
 
@@ -27,7 +29,7 @@ END_NS = 500 * MS
 """Virtual time after the last datagram."""
 
 
-class ScheduleFailed(Exception):
+class ScheduleFailedError(Exception):
     """Ends a schedule at its first failure."""
 
 
@@ -43,7 +45,8 @@ class World:
     """A schedule under way."""
 
     def __init__(self, bench: Bench, plan: Schedule, trace: Callable[[str], None] | None = None) -> None:
-        self.plan, self.trace = plan, trace
+        self.plan = plan
+        self.trace = Trace(bench.receiver, trace) if trace else None
         self.rng = random.Random(plan.seed * 8 + 6)
         self.receiver = bench.receiver
         sessions = play(plan, bench.outbox)
@@ -67,15 +70,14 @@ class World:
             found.unhealed += 1
         found.unaccounted = max(found.unaccounted, self.ledger.worst)
         if self.trace:
-            self.trace(f"{self.now / MS:10.3f}  FAILED {what}")
-        raise ScheduleFailed
+            self.trace.changes(self.now)
+            self.trace.say(self.now, f"FAILED {what}")
+        raise ScheduleFailedError
 
     def run(self) -> Outcome:
         """Play the schedule; a failure ends it."""
-        try:
+        with suppress(ScheduleFailedError):
             self._play()
-        except ScheduleFailed:
-            pass
         return self.outcome
 
     def _play(self) -> None:
@@ -106,6 +108,8 @@ class World:
     def _join(self, now: int) -> None:
         """Start a consumer from nothing."""
         self._say(now, "consumer starts")
+        if self.trace:
+            self.trace.restarted()
         self.receiver.start(self.plan)
         self.books.seen.clear()
         self.rows.last_trade.clear()
@@ -119,7 +123,7 @@ class World:
 
     def _say(self, now: int, what: str) -> None:
         if self.trace:
-            self.trace(f"{now / MS:10.3f}  {what}")
+            self.trace.say(now, what)
 
     def _pass_until(self, until: int) -> None:
         """Let timers, book thread and publisher take their turns up to a virtual time."""
@@ -159,7 +163,10 @@ class World:
             row = self.receiver.arrays["sequencer_channels"][channel]
             if data[0] == RANGE and int.from_bytes(data[8:16], "little") == int(row[seq.SESSION]):
                 self.ledger.delivered[channel] += len(boundaries(data[16:])) - 1
-            self._say(self.now, f"recovered {'range' if data[0] == RANGE else 'snapshot'} of channel {channel}, {len(data)} bytes")
+            self._say(
+                self.now,
+                f"recovered {'range' if data[0] == RANGE else 'snapshot'} of channel {channel}, {len(data)} bytes",
+            )
             self.receiver.take_recovered(data, self.now)
             self.receiver.timers(self.now)
 
@@ -167,8 +174,13 @@ class World:
         return bool(spans) and any(start <= self.now < end for start, end in spans)
 
     def _take(self, arrival: Arrival) -> None:
+        if self.trace:
+            self.trace.changes(self.now)
+            self.trace.arrived(self.now, arrival)
         self.receiver.take(arrival.data, self.now)
         self.receiver.timers(self.now)
+        if self.trace:
+            self.trace.changes(self.now)
         self.ledger.delivered[arrival.sent.channel] += arrival.messages + arrival.beats
         if not self.plan.drain_every_ns:
             self._drain()
@@ -185,6 +197,8 @@ class World:
                 done.append(channel)
         if not done:
             return
+        if self.trace:
+            self.trace.changes(self.now)
         self.books.changed()
         left = self.receiver.waiting()
         for channel in done:

@@ -46,9 +46,7 @@ def options(schedules: str | None, seed: str | None, jobs: str | None, *, as_jso
     count = _number("--schedules", schedules, 1, 1 if trace else DEFAULT_SCHEDULES)
     if trace and count != 1:
         raise ConfigError("command line", "--trace", "one schedule (--schedules 1)", f"{count} schedules")
-    return Options(
-        count, _number("--seed", seed, 0, 1), _number("--jobs", jobs, 1, default_jobs()), as_json, trace
-    )
+    return Options(count, _number("--seed", seed, 0, 1), _number("--jobs", jobs, 1, default_jobs()), as_json, trace)
 
 
 class Progress:

@@ -1,7 +1,7 @@
 """Change one kernel and run it, and what calls it, as plain Python; everything else stays compiled.
 
-To compile a changed book thread takes most of a minute; this takes none. A kernel that is called by compiled ones cannot
-be exchanged, so all its callers, up to what the simulator calls, are run by the interpreter too.
+To compile a changed book thread takes most of a minute; this takes none. A kernel that is called by compiled ones
+cannot be exchanged, so all its callers, up to what the simulator calls, are run by the interpreter too.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def cores_of(mutation: Mutation) -> Cores:
     target = vars(sys.modules[mutation.module])[mutation.function]
     source = _source(target)
     if source.count(mutation.old) != 1:
-        raise ValueError(f"{mutation.name}: {mutation.old!r} stands {source.count(mutation.old)} times in {mutation.function}")
+        raise ValueError(
+            f"{mutation.name}: {mutation.old!r} stands {source.count(mutation.old)} times in {mutation.function}"
+        )
     interpreted = _callers(target)
     scopes = _scopes(interpreted)
     code = compile(source.replace(mutation.old, mutation.new), f"<{mutation.name}>", "exec")
