@@ -45,6 +45,7 @@ def take_heartbeat(r: np.ndarray, ch: int, recv_ns: int, mono_ns: int, buf: np.n
         sessions.heartbeat(s, ch, session, next_sequence, mono_ns)
     elif verdict == sessions.JOINED_SESSION and not put_control(ring, SESSION, ch, session, 0):
         return
+    sessions.name_until(s, ch, sent_us)
     at = claim(ring, LEDGER_SLOTS)
     if at < 0:
         return

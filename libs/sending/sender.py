@@ -142,10 +142,10 @@ def _beat_if_due(s: Sender, moment: int) -> None:
     state = s.state
     if moment < state[NEXT_BEAT]:
         return
-    _speak(s, state[NEXT_BEAT], TYPE_HEARTBEAT)
-    state[NEXT_BEAT] += s.control[BEAT_NS]
-    if state[NEXT_BEAT] < moment:
-        state[NEXT_BEAT] = moment + s.control[BEAT_NS]
+    # After a stall one stands for all that are overdue.
+    at = moment - (moment - state[NEXT_BEAT]) % s.control[BEAT_NS]
+    _speak(s, at, TYPE_HEARTBEAT)
+    state[NEXT_BEAT] = at + s.control[BEAT_NS]
 
 
 @kernel
@@ -241,6 +241,8 @@ def _play_slot(s: Sender, o: Outbox, slot: int) -> bool:
             _nap(s, due, _NAP_NS)
             if now(s.scratch) < due:
                 continue
+        # A receiver trusts no message that a heartbeat should have come before.
+        _beat_if_due(s, due)
         k = _pack(s, o, slot, k, end)
         _beat_if_due(s, now(s.scratch))
     return True

@@ -20,6 +20,7 @@ from libs.sequencing.state import (
     JOINED,
     JOINED_AT,
     JOINED_SENT_US,
+    LATEST_SENT_US,
     SENT_BEFORE,
     SEQUENCE_BACK,
     SESSION,
@@ -99,6 +100,12 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
 
 
 @kernel
+def name_until(s: Sequencer, ch: int, sent_us: int) -> None:
+    """Note that the session spoke at a header time (a heartbeat's): messages soon after it are its own."""
+    s.channels[ch, LATEST_SENT_US] = max(s.channels[ch, LATEST_SENT_US], sent_us)
+
+
+@kernel
 def reset(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: int) -> None:
     """Close the channel's ledger and begin a session at sequence 1; nothing may be held.
 
@@ -110,6 +117,7 @@ def reset(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: int) 
     _join_at(channel, next_sequence if channel[SESSION] in (0, session) else 1)
     channel[SESSION] = session
     channel[BACK_SINCE_NS] = 0
+    channel[LATEST_SENT_US] = 0
     channel[SUSPECT] = 0
     channel[SESSIONS] += 1
     channel[HEARD_NS] = now_ns

@@ -138,7 +138,7 @@ class Schedule:
     drain_every_ns: int = 0
     heal_timeout_ns: int = 50 * MS
     link: LinkPlan | None = None
-    announced: bool = True
+    announced: bool = False
     symbol_names: tuple[str, ...] = field(default=("BTC-USDT", "ETH-USDT", "SOL-USDT"))
 
     def summary(self) -> str:

@@ -140,3 +140,28 @@ def test_messages_before_their_own_sessions_first_heartbeat_stand() -> None:
     host, feed = Host(), Feed()
     host.take(feed.instrument(), feed.snapshot(), feed.heartbeat(), feed.trade())
     assert host.valid() and host.ledger()["sessions"] == 1
+
+
+def test_messages_that_a_heartbeat_should_have_come_before_wait_for_one(feed: Feed, host: Host) -> None:
+    """After an outage that a restart may hide in, nothing is applied until a heartbeat says whose it is."""
+    host.take(feed.instrument(), feed.snapshot(), feed.heartbeat())
+    feed.restart()
+    feed.now_us += 100_000
+    feed.next = 3
+    host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == 1 and host.levels()[0][9_999] != 77
+    assert host.ledger()["received"] == 2
+    host.take(feed.heartbeat())
+    assert host.flags() == ["no_snapshot"] and host.column("HIGHEST") == 3
+    host.wait(51 * MS)
+    host.take(feed.instrument(), feed.snapshot())
+    assert host.valid()
+
+
+def test_messages_within_a_heartbeats_interval_need_none(feed: Feed, host: Host) -> None:
+    """A message up to 100 ms after the last one heard is taken, however many heartbeats are lost."""
+    host.take(feed.instrument(), feed.snapshot())
+    for _ in range(20):
+        feed.now_us += 99_000
+        host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == 0 and host.valid() and host.levels()[0][9_999] == 77
