@@ -213,6 +213,6 @@ class LedgerChecks:
             self.fail(
                 "ledger", f"channel {channel}: {sent} were sent in the last session, {int(row[seq.HIGHEST])} known"
             )
-        counted = int(row[seq.RECEIVED] + row[seq.FOREIGN_SESSION] + row[seq.HEARTBEATS])
+        counted = int(row[seq.RECEIVED] + row[seq.FOREIGN_SESSION] + row[seq.HEARTBEATS] + row[seq.UNNAMED])
         if not int(a["ring_controls"][channel, DROPPED]) and counted != int(self.delivered[channel]):
             self.fail("ledger", f"channel {channel}: {int(self.delivered[channel])} delivered, {counted} counted")

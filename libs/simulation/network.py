@@ -141,26 +141,7 @@ def carry_all(plan: Schedule, sessions: list[Session]) -> list[Arrival]:
             for sent in session.datagrams:
                 line.carry(sent, found)
     found.sort(key=lambda each: each.at_ns)
-    found = _after_pauses(plan, found)
-    for session in sessions[1:] if plan.announced else ():
-        _announce(plan, session, found)
-    return found
-
-
-def _announce(plan: Schedule, session: Session, arrivals: list[Arrival]) -> None:
-    """See to it that a heartbeat of a new session comes before its first message.
-
-    A header carries no session: until a heartbeat names it, a message of the new one whose number is next passes for
-    one of the old. (Schedule.announced: False leaves this to chance.)
-    """
-    for channel in plan.channels:
-        beats = [each for each in session.datagrams if each.channel == channel and each.beats]
-        first = next(
-            (k for k, a in enumerate(arrivals) if a.sent.channel == channel and a.sent.at_ns >= beats[0].at_ns), None
-        )
-        if first is not None and not arrivals[first].beats:
-            sent = max((b for b in beats if b.at_ns <= arrivals[first].sent.at_ns), key=lambda b: b.at_ns)
-            arrivals.insert(first, Arrival(arrivals[first].at_ns, 0, sent, sent.data, 0, 1))
+    return _after_pauses(plan, found)
 
 
 def _after_pauses(plan: Schedule, arrivals: list[Arrival]) -> list[Arrival]:

@@ -114,8 +114,6 @@ class Schedule:
     heal_timeout_ns : int
     link : LinkPlan, optional
         By which the consumer asks for what is missing; None: it doesn't.
-    announced : bool
-        A heartbeat of a new session always comes before its first message.
     """
 
     seed: int
@@ -138,7 +136,6 @@ class Schedule:
     drain_every_ns: int = 0
     heal_timeout_ns: int = 50 * MS
     link: LinkPlan | None = None
-    announced: bool = False
     symbol_names: tuple[str, ...] = field(default=("BTC-USDT", "ETH-USDT", "SOL-USDT"))
 
     def summary(self) -> str:
@@ -171,6 +168,10 @@ def draw(seed: int) -> Schedule:
     if "mute" in faults:
         # Both lines at once: nothing is heard, heartbeats neither.
         silence = _interval(rng, faults_end, 20, 450)
+        if len(sessions) > 1 and rng.random() < 0.5:
+            # Over a restart: the first that is heard of the new session is then not its first heartbeat.
+            begins = sessions[1].start_ns + 100 * MS + rng.randint(0, 90) * MS
+            silence = sessions[0].end_ns - rng.randint(0, 60) * MS, min(begins, faults_end)
         lines = tuple(_with_dead(line, silence) for line in lines)
     joins = [0]
     if rng.random() < 0.3:

@@ -36,6 +36,8 @@ MUTATIONS = (
              "_change_channel(p, ch, 0, SUSPECT"),
     Mutation("first session keeps what was joined", "libs.sequencing.sessions", "heartbeat",
              "next_sequence < channel[EXPECTED] or channel[JOINED_SENT_US] < session // 1000", "False"),
+    Mutation("next session taken for this one", SEQUENCING, "arrive",
+             "timestamp_us - channel[LATEST_SENT_US] > UNHEARD_US", "False"),
     Mutation("word taken back unheard", CONTROL, "on_status", "set_mask = BAD", "set_mask = 0"),
     Mutation("silence unnoticed", CONTROL, "tick", "_change_channel(p, ch, STALE, 0", "_change_channel(p, ch, 0, 0"),
     Mutation("incomplete event shown", "libs.book.kernels", "_apply", "last = flags & M_LAST != 0", "last = True"),
@@ -52,11 +54,12 @@ MUTATIONS = (
 
 CAUGHT = {
     "doubt not passed to new books": 8,
-    "late delta accepted": 57,
+    "late delta accepted": 9,
     "first session keeps what was joined": 77,
+    "next session taken for this one": 80,
     "incomplete event shown": 5,
-    "snapshot not spliced": 9,
-    "old deltas on a new snapshot": 107,
+    "snapshot not spliced": 10,
+    "old deltas on a new snapshot": 11,
     "stale snapshot believed": 11,
 }
 """The first seed from 1 on that catches a mutation, 1 where none is named; the search begins there, for speed only."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 
 from libs.sending.outbox import new_outbox
-from libs.simulation.network import Line, boundaries, carry_all, mutated, truncated
+from libs.simulation.network import Line, boundaries, mutated, truncated
 from libs.simulation.schedule import MS, LinePlan, Schedule, draw
 from libs.simulation.sender import Datagram, Session, play
 from libs.wire.messages import decode_datagram
@@ -67,14 +66,3 @@ def test_nothing_goes_wrong_after_the_faults() -> None:
     """Once faults are over each datagram arrives once, in order."""
     late = _carry(LinePlan(loss=0.9, duplicate=0.9, reorder=0.9, late=0.9), end_ms=1000)
     assert [k for k in late if k >= 1000] == list(range(1000, 4000))
-
-
-def test_a_new_session_is_announced_before_its_first_message() -> None:
-    """However lossy the lines, a heartbeat of a session comes before any other message of it."""
-    plan = next(p for p in map(draw, range(1, 500)) if len(p.sessions) == 2)
-    plan = replace(plan, lines=(LinePlan(loss=0.8), LinePlan(loss=0.8)))
-    sessions = play(plan, new_outbox(1))
-    second = set(map(id, sessions[1].datagrams))
-    for channel in plan.channels:
-        arrivals = [a for a in carry_all(plan, sessions) if a.sent.channel == channel and id(a.sent) in second]
-        assert arrivals[0].beats == 1
