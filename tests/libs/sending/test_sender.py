@@ -113,7 +113,7 @@ def test_heartbeats_frame_the_session(heard: Heard) -> None:
 
 
 def test_a_heartbeat_comes_before_what_is_due_after_it(heard: Heard) -> None:
-    """No message is due more than 100 ms after all that its line brought of the channel before: receivers rely on it."""
+    """No message is due more than 100 ms after what its line brought of the channel before: receivers rely on it."""
     for line in (0, 1):
         latest: dict[int, int] = {}
         for _, _, data in (each for each in heard.datagrams if each[0] == line):
