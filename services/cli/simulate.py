@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from libs.errors import ConfigError
 from libs.simulation.run import Total, default_jobs, run, run_seed
 from libs.simulation.schedule import draw
+from services.cli.warm import is_warm
 
 SHOWN = 20
 TELL_EVERY_S = 0.2
@@ -73,6 +74,8 @@ class Progress:
 
 def simulate(asked: Options) -> int:
     """Run what was asked for; return the exit status."""
+    if not is_warm():
+        print("compiling the kernels first, which takes about a minute", file=sys.stderr)
     if asked.trace:
         return _trace(asked)
     progress = Progress(asked.schedules)
