@@ -142,8 +142,7 @@ def _beat_if_due(s: Sender, moment: int) -> None:
     state = s.state
     if moment < state[NEXT_BEAT]:
         return
-    # After a stall one stands for all that are overdue.
-    at = moment - (moment - state[NEXT_BEAT]) % s.control[BEAT_NS]
+    at = moment - (moment - state[NEXT_BEAT]) % s.control[BEAT_NS]  # after a stall: one for all that are overdue
     _speak(s, at, TYPE_HEARTBEAT)
     state[NEXT_BEAT] = at + s.control[BEAT_NS]
 
@@ -241,8 +240,7 @@ def _play_slot(s: Sender, o: Outbox, slot: int) -> bool:
             _nap(s, due, _NAP_NS)
             if now(s.scratch) < due:
                 continue
-        # A receiver trusts no message that a heartbeat should have come before.
-        _beat_if_due(s, due)
+        _beat_if_due(s, due)  # receivers trust no message that a heartbeat should have come before
         k = _pack(s, o, slot, k, end)
         _beat_if_due(s, now(s.scratch))
     return True
