@@ -31,7 +31,8 @@ INSTRUMENT_CHANGES = 28
 LOST_UPTO = 29  # the last sequence of the session that was given up
 BUFFERED = 30  # deltas that wait for a requested snapshot
 UNACCOUNTED = 31  # by how much the two equations were off at the last heartbeat
-COLUMNS = 32
+DOUBTED = 32  # 1 while the channel's books carry SUSPECT
+COLUMNS = 40
 assert REFUSED + len(REFUSALS) <= PENDING_PARTS
 
 # Words of ``totals``.

@@ -13,6 +13,7 @@ from libs.engine.columns import (
     BUFFERED,
     CHECKS,
     CHECKS_FAILED,
+    DOUBTED,
     GAP_BOOKS,
     HEALED_SNAPSHOT,
     HEARD_NS,
@@ -161,7 +162,8 @@ def on_instrument(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) ->
             void(p, b, slots[at + 2])
             change_flags(p, b, NO_SNAPSHOT, 0, True, slots[at + 3], slots[at + 6], now)
     delisted = flags & 2 != 0
-    set_mask = DELISTED if delisted else 0
+    # A book that is first named while its channel has a hole would else lack the doubt that the others carry.
+    set_mask = (DELISTED if delisted else 0) | (SUSPECT if ledger[DOUBTED] else 0)
     change_flags(p, b, set_mask, DELISTED & ~set_mask, False, slots[at + 3], slots[at + 6], now)
 
 
@@ -190,6 +192,7 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_
 def on_suspect(p: np.ndarray, ch: int, doubted: int) -> None:
     """Doubt the books of a channel with an open hole, or trust them again."""
     mask = SUSPECT
+    ledger_of(p, ch)[DOUBTED] = doubted
     _change_channel(p, ch, mask if doubted else 0, 0 if doubted else mask, False, ledger_of(p, ch)[LAST_SENT_US])
 
 
@@ -201,6 +204,7 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
     if old != 0:
         ledger[WATERMARK_US] = 0
         ledger[LOST_UPTO] = 0
+        ledger[DOUBTED] = 0
         for b in range(book_count(p)):
             if exchange_of(p, b) == ch:
                 forget(p, b, NEWEST_SEQUENCE)

@@ -38,12 +38,14 @@ def take_heartbeat(r: np.ndarray, ch: int, recv_ns: int, mono_ns: int, buf: np.n
         release_held(r, ch)
         if s.channels[ch, columns.HELD] > 0:
             return
-        if not put_control(ring, SESSION, ch, session, s.channels[ch, columns.SESSION]):
+        # Whatever came before is void, also when its session was never named.
+        if not put_control(ring, SESSION, ch, session, max(1, s.channels[ch, columns.SESSION])):
             return
         sessions.reset(s, ch, session, next_sequence, mono_ns)
         sessions.heartbeat(s, ch, session, next_sequence, mono_ns)
     elif verdict == sessions.JOINED_SESSION and not put_control(ring, SESSION, ch, session, 0):
         return
+    sessions.name_until(s, ch, sent_us)
     at = claim(ring, LEDGER_SLOTS)
     if at < 0:
         return

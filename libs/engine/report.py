@@ -64,6 +64,7 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
         "sessions": int(channel[seq.SESSIONS]),
         "sequence_back": int(channel[seq.SEQUENCE_BACK]),
         "far_ahead": int(channel[seq.FAR_AHEAD]),
+        "unnamed": int(channel[seq.UNNAMED]),
         "foreign_session": int(channel[seq.FOREIGN_SESSION]),
         "heartbeats": int(channel[seq.HEARTBEATS]),
         "ledger_checks": {

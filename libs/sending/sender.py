@@ -142,10 +142,9 @@ def _beat_if_due(s: Sender, moment: int) -> None:
     state = s.state
     if moment < state[NEXT_BEAT]:
         return
-    _speak(s, state[NEXT_BEAT], TYPE_HEARTBEAT)
-    state[NEXT_BEAT] += s.control[BEAT_NS]
-    if state[NEXT_BEAT] < moment:
-        state[NEXT_BEAT] = moment + s.control[BEAT_NS]
+    at = moment - (moment - state[NEXT_BEAT]) % s.control[BEAT_NS]  # after a stall: one for all that are overdue
+    _speak(s, at, TYPE_HEARTBEAT)
+    state[NEXT_BEAT] = at + s.control[BEAT_NS]
 
 
 @kernel
@@ -241,6 +240,7 @@ def _play_slot(s: Sender, o: Outbox, slot: int) -> bool:
             _nap(s, due, _NAP_NS)
             if now(s.scratch) < due:
                 continue
+        _beat_if_due(s, due)  # receivers trust no message that a heartbeat should have come before
         k = _pack(s, o, slot, k, end)
         _beat_if_due(s, now(s.scratch))
     return True

@@ -25,12 +25,15 @@ from libs.sequencing.state import (
     HOLD_MESSAGES,
     JOINED,
     JOINED_AT,
+    JOINED_SENT_US,
     LATE,
+    LATEST_SENT_US,
     LOST_MEMORY,
     RECEIVED,
     RELEASED,
     SESSION,
     SESSIONS,
+    UNNAMED,
     Sequencer,
 )
 
@@ -41,6 +44,11 @@ CAME_LATE = 3
 FOREIGN = 4
 HOLD_FULL = 5
 UNBELIEVABLE = 6
+WITHOUT_NAME = 7
+
+UNHEARD_US = 100_000
+"""Heartbeats come at least so often, and three before a session's first message: what is sent later than this after the
+last that was heard may be another session's."""
 
 
 @kernel
@@ -59,21 +67,27 @@ def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int)
     Returns
     -------
     int
-        APPLY, HOLD, DUPLICATED, CAME_LATE, FOREIGN, UNBELIEVABLE (its sequence cannot be), or HOLD_FULL: give up the
-        first hole and ask again. APPLY and HOLD change nothing yet: a message that then finds no room is as if it had
-        never been read.
+        APPLY, HOLD, DUPLICATED, CAME_LATE, FOREIGN, UNBELIEVABLE (its sequence cannot be), WITHOUT_NAME (a heartbeat
+        must say first whose it is; it is as if it had never been read), or HOLD_FULL: give up the first hole and ask
+        again. APPLY and HOLD change nothing yet: a message that then finds no room is as if it had never been read.
     """
     channel = s.channels[ch]
     if channel[JOINED] == 0:
         channel[JOINED] = 1
         channel[EXPECTED] = sequence
         channel[JOINED_AT] = sequence
+        channel[JOINED_SENT_US] = timestamp_us
         channel[HIGHEST] = sequence - 1
         channel[BEFORE_JOIN] += sequence - 1
         channel[SESSIONS] += 1
     if timestamp_us < channel[SESSION] // 1000:
         channel[FOREIGN_SESSION] += 1
         return FOREIGN
+    if channel[SESSION] != 0:
+        if timestamp_us - channel[LATEST_SENT_US] > UNHEARD_US:
+            channel[UNNAMED] += 1
+            return WITHOUT_NAME
+        channel[LATEST_SENT_US] = max(channel[LATEST_SENT_US], timestamp_us)
     channel[HEARD_NS] = now_ns
     expected = channel[EXPECTED]
     if sequence == expected:

@@ -19,6 +19,8 @@ from libs.sequencing.state import (
     HIGHEST,
     JOINED,
     JOINED_AT,
+    JOINED_SENT_US,
+    LATEST_SENT_US,
     SENT_BEFORE,
     SEQUENCE_BACK,
     SESSION,
@@ -68,6 +70,10 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
         channel[HEARTBEATS] += 1
         return JOINED_SESSION
     known = channel[SESSION]
+    if known == 0 and (next_sequence < channel[EXPECTED] or channel[JOINED_SENT_US] < session // 1000):
+        # What was joined is ahead of the first session heard of, or older: another session's. (Or this heartbeat is
+        # old; then little is lost so early.)
+        return NEW_SESSION
     if known == 0:
         channel[SESSION] = session
     elif session > known or (session < known and now_ns - channel[HEARD_NS] > SILENCE_NS):
@@ -94,17 +100,24 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
 
 
 @kernel
+def name_until(s: Sequencer, ch: int, sent_us: int) -> None:
+    """Note that the session spoke at a header time (a heartbeat's): messages soon after it are its own."""
+    s.channels[ch, LATEST_SENT_US] = max(s.channels[ch, LATEST_SENT_US], sent_us)
+
+
+@kernel
 def reset(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: int) -> None:
     """Close the channel's ledger and begin a session at sequence 1; nothing may be held.
 
     A sender that begins again under the same number is joined where it is: what came before cannot be told from what it
-    had sent the first time.
+    had sent the first time. So is one that is heard of for the first time, after messages that are not its own.
     """
     channel = s.channels[ch]
     channel[SENT_BEFORE] += channel[HIGHEST]
-    _join_at(channel, next_sequence if channel[SESSION] == session else 1)
+    _join_at(channel, next_sequence if channel[SESSION] in (0, session) else 1)
     channel[SESSION] = session
     channel[BACK_SINCE_NS] = 0
+    channel[LATEST_SENT_US] = 0
     channel[SUSPECT] = 0
     channel[SESSIONS] += 1
     channel[HEARD_NS] = now_ns

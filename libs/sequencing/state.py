@@ -51,6 +51,9 @@ BACK_SINCE_NS = 24  # since when heartbeats announce less than was seen, and not
 BACK_HIGHEST = 25
 FAR_AHEAD = 26  # messages and heartbeats refused for a sequence that cannot be
 REQUESTED_RANGES = 27
+JOINED_SENT_US = 28  # header time of the message that was joined at; 0: a heartbeat was
+LATEST_SENT_US = 29  # the newest header time heard of the session
+UNNAMED = 30  # messages not taken because a heartbeat that should have come before them did not
 COLUMNS = 32
 
 # Columns of Sequencer.holes.

@@ -146,6 +146,20 @@ def doctor(
 
 
 @app.command()
+def simulate(
+    schedules: Annotated[Text, _option("--schedules", "How many (300).", "N")] = None,
+    seed: Annotated[Text, _option("--seed", "Of the first; each next one is one more (1).", "S")] = None,
+    json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
+    trace: Annotated[bool, _option("--trace", "Replay one schedule, step by step.")] = False,
+    jobs: Annotated[Text, _option("--jobs", "Processes (as many as there are CPUs).", "N")] = None,
+) -> int:
+    """Try to break the cores: seeded schedules of faults under a virtual clock and network."""
+    from services.cli import simulate as command
+
+    return command.simulate(command.options(schedules, seed, jobs, as_json=json, trace=trace))
+
+
+@app.command()
 def warm() -> int:
     """Compile every kernel now, so that nothing waits for it later."""
     from services.cli import warm as command

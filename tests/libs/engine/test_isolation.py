@@ -94,3 +94,19 @@ def test_a_symbols_own_trouble_stays_its_own(trouble: str, feed: Feed, host: Hos
     assert host.flags("ETH-USDT") == [] and host.valid("ETH-USDT")
     assert (host.levels("ETH-USDT"), bytes(host.row("books", host.id_of("ETH-USDT")))) == before
     assert host.ledger()["lost"] == 0
+
+
+def test_a_book_first_named_behind_a_hole_is_doubted_like_the_others(feed: Feed, host: Host) -> None:
+    """A symbol that is announced while its channel has an older hole never says valid before the hole is closed."""
+    host.take(feed.heartbeat(1), feed.instrument(), feed.snapshot())
+    missing = feed.trade()
+    named = (feed.instrument("ETH-USDT"), feed.snapshot("ETH-USDT"))
+    later = feed.trade()
+    host.take(*named, feed.trade())
+    host.wait(2 * MS)
+    host.take(missing)
+    assert host.column("N_HOLES") == 1 and host.column("SUSPECT") == 1
+    assert host.flags("ETH-USDT") == ["suspect"]
+    host.take(later)
+    host.wait(MS)
+    assert host.valid("ETH-USDT") and host.valid()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from libs.engine.control import tick
 from libs.engine.recovered import SNAPSHOT as REQUESTED
 from libs.sequencing.sessions import BACK_NS, SILENCE_NS
@@ -116,3 +118,50 @@ def test_a_sequence_that_cannot_be_changes_nothing(feed: Feed, host: Host) -> No
     found = host.ledger()
     assert (found["lost"], found["gaps"], found["far_ahead"]) == (0, 0, 2)
     assert host.valid() and int(host.engine.arrays["receive_counts"][10]) == 1
+
+
+@pytest.mark.parametrize("reached", [1, 9])
+def test_what_was_joined_before_any_session_was_named_is_void_when_another_one_is(reached: int) -> None:
+    """A receiver that joined a dying sender's messages never takes them for those of the session it hears of first."""
+    host, dying, feed = Host(), Feed(), Feed()
+    host.take(dying.instrument(), dying.snapshot(), *(dying.trade() for _ in range(3)))
+    assert host.valid()
+    feed.restart()
+    for _ in range(reached - 1):
+        feed.trade()
+    host.take(feed.heartbeat())
+    assert host.flags() == ["no_snapshot"] and host.column("EXPECTED") == reached
+    host.take(feed.instrument(), feed.snapshot(mid=8_000))
+    assert host.valid() and host.ledger()["session"] == feed.session
+
+
+def test_messages_before_their_own_sessions_first_heartbeat_stand() -> None:
+    """A receiver that joins by a message keeps its books when the heartbeat of that session comes."""
+    host, feed = Host(), Feed()
+    host.take(feed.instrument(), feed.snapshot(), feed.heartbeat(), feed.trade())
+    assert host.valid() and host.ledger()["sessions"] == 1
+
+
+def test_messages_that_a_heartbeat_should_have_come_before_wait_for_one(feed: Feed, host: Host) -> None:
+    """After an outage that a restart may hide in, nothing is applied until a heartbeat says whose it is."""
+    host.take(feed.instrument(), feed.snapshot(), feed.heartbeat())
+    feed.restart()
+    feed.now_us += 100_000
+    feed.next = 3
+    host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == 1 and host.levels()[0][9_999] != 77
+    assert host.ledger()["received"] == 2
+    host.take(feed.heartbeat())
+    assert host.flags() == ["no_snapshot"] and host.column("HIGHEST") == 3
+    host.wait(51 * MS)
+    host.take(feed.instrument(), feed.snapshot())
+    assert host.valid()
+
+
+def test_messages_within_a_heartbeats_interval_need_none(feed: Feed, host: Host) -> None:
+    """A message up to 100 ms after the last one heard is taken, however many heartbeats are lost."""
+    host.take(feed.instrument(), feed.snapshot())
+    for _ in range(20):
+        feed.now_us += 99_000
+        host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == 0 and host.valid() and host.levels()[0][9_999] == 77

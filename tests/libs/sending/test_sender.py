@@ -112,6 +112,17 @@ def test_heartbeats_frame_the_session(heard: Heard) -> None:
         assert len({m.body["session"] for m in mine if m.kind == HEARTBEAT}) == 1
 
 
+def test_a_heartbeat_comes_before_what_is_due_after_it(heard: Heard) -> None:
+    """No message is due more than 100 ms after what its line brought of the channel before: receivers rely on it."""
+    for line in (0, 1):
+        latest: dict[int, int] = {}
+        for _, _, data in (each for each in heard.datagrams if each[0] == line):
+            for m in messages(data):
+                if m.kind != HEARTBEAT:
+                    assert m.timestamp_us - latest[m.exchange] <= 100_000
+                latest[m.exchange] = max(latest.get(m.exchange, 0), m.timestamp_us)
+
+
 def test_loss_is_counted_and_each_lines_own(free_port: int) -> None:
     """The share of datagrams asked for is missing, another one on each line, and all of it is in the status."""
     h = Heard(free_port, lines="ab", loss=0.2, seed=5)
