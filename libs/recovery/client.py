@@ -213,10 +213,10 @@ class RecoveryClient:
     def _on_status(self, flight: Flight, status: int, now_ns: int) -> None:
         request = flight.request
         asked = request.last - request.first + 1
-        if status in (RATE_LIMITED, BUSY):
+        if status == RATE_LIMITED or (status == BUSY and request.kind == RANGE):
             self.backoff.fail(now_ns)
             self._again(flight, 0)
-        elif status == NOT_YET:
+        elif status in (NOT_YET, BUSY):  # a book is busy while its event is being sent
             self._succeed()
             self._again(flight, now_ns + _later_ns(flight.want))
         elif status == TOO_MANY and request.kind == RANGE and asked > _FEWEST_MESSAGES:

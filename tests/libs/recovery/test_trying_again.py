@@ -9,6 +9,8 @@ from libs.recovery.wants import MS, Limits
 from libs.wire.recovery import (
     BUSY,
     NOT_YET,
+    RANGE,
+    SNAPSHOT,
     TOO_MANY,
 )
 from tests.libs.recovery import model
@@ -128,3 +130,14 @@ def test_distrust_ends_with_the_connection() -> None:
     assert rig.client.is_distrusted
     rig.client.on_disconnect(rig.now_ns)
     assert not rig.client.is_distrusted
+
+
+def test_a_busy_book_holds_nobody_up() -> None:
+    """A book within an event is asked for again after 1 ms; ranges go on meanwhile."""
+    rig = Rig()
+    rig.client.want_snapshot(0, SESSION, "BTC-USDT", rig.now_ns)
+    rig.answer(model.refusal(rig.due()[0], BUSY))
+    rig.want(1, 1)
+    assert [request.kind for request in rig.due()] == [RANGE]
+    rig.now_ns += MS
+    assert [request.kind for request in rig.due()] == [SNAPSHOT]

@@ -132,10 +132,10 @@ class Receiver:
         """Ask for a range."""
         self._put("range_requests", RANGE, exchange, SESSION, first, last, -1, time.monotonic_ns())
 
-    def need(self, symbol: str, exchange: int = 0) -> None:
+    def need(self, symbol: str, exchange: int = 0, session: int = SESSION) -> None:
         """Ask for a book."""
         book = t_register(self.engine.table, exchange, symbol)
-        self._put("snapshot_requests", SNAPSHOT, exchange, SESSION, 0, 0, book, time.monotonic_ns())
+        self._put("snapshot_requests", SNAPSHOT, exchange, session, 0, 0, book, time.monotonic_ns())
 
     def read(self) -> bytes:
         """Return the next delivery's messages."""

@@ -10,8 +10,13 @@ import pytest
 
 from libs.recovery.faults import MODES, Faults
 from libs.recovery.history import begin, new_history, remember
+from libs.recovery.mirror import Mirror
 from libs.recovery.server import Limits, RecoveryServer
+from libs.sequencing.state import SESSION as SESSION_COLUMN
+from libs.wire.messages import decode_datagram, encode
 from libs.wire.recovery import RANGE, Request
+from libs.wire.recovery import SNAPSHOT as BOOK
+from tests.libs.engine.harness import LAST, SNAPSHOT, Feed
 from tests.libs.recovery import model
 from tests.libs.recovery.model import SESSION
 from tests.libs.recovery.talking import listening
@@ -94,3 +99,27 @@ def test_no_fault_gets_through(mode: str) -> None:
         truth = {sent(first, first + 4) for first in range(1, 200, 10)} | {sent(2001, 2010)}
         assert found <= truth
         assert receiver.recovery.turns < 600
+
+
+def test_books_come_from_the_mirror() -> None:
+    """A snapshot in many parts, of the newest sequence, comes as one delivery once the receiver is there."""
+    history, feed = new_history(), Feed()
+    begin(history, feed.session)
+    levels = [(20_000 - n, 5) for n in range(1200)]
+    messages = [feed.instrument()]
+    for number in range(0, 1200, 60):
+        flags = (SNAPSHOT if number == 0 else 0) | (LAST if number == 1140 else 0)
+        messages.append(feed.book(flags, levels[number : number + 60], []))
+    for message in messages:
+        data = np.frombuffer(encode(message), np.uint8).copy()
+        remember(history, 0, message.sequence, data, 0, len(data))
+    served = RecoveryServer(history, Mirror(history, 8, 2048, 1472), Limits())
+    served.answer(Request(BOOK, 0, feed.session, 0, 0, 1, "BTC-USDT"), 0, "to compile")
+    with listening(served) as listener, receiving(listener.port) as receiver:
+        receiver.arrays["sequencer_channels"][0, SESSION_COLUMN] = feed.session
+        receiver.expect(feed.next)
+        receiver.need("BTC-USDT", session=feed.session)
+        parts, error = decode_datagram(receiver.read())
+        assert error is None and len(parts) > 5
+        assert {part.sequence for part in parts} == {feed.next - 1}
+        assert [level for part in parts for level in part.bids] == levels[:1024]
