@@ -36,7 +36,7 @@ def test_a_server_that_is_gone_is_not_connected() -> None:
     segment = Segment.create("consumer", recovery_metrics.series())
     server = Server()
     with receiving(server) as receiver:
-        wait(lambda: receiver.recovery.connected)
+        wait(lambda: receiver.recovery.connected and server.open)
         server.close()
         wait(lambda: not receiver.recovery.connected)
         recovery_metrics.update(segment, receiver.recovery)
