@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from libs.wire.recovery import ANSWER_BYTES
+from libs.wire.recovery import ANSWER_BYTES, decode_answer, encode_answer
 
 MODES = ("on", "off", "slow", "wrong", "close")
-"""As it should be; dead; answers late; answers with mutated bytes or another range in turn; closes within an answer."""
+"""As it should be; dead; answers late; answers wrongly (another range, a byte of a message, a message's sequence under
+a right checksum, in turn); closes within an answer."""
 SLOW_S = 0.2
 _FIRST = 16
 """Offset of ``first`` in an answer."""
-_MAGIC_AND_SEQUENCE = 6
-"""Bytes at the beginning of a message of which none may change unnoticed."""
+_SEQUENCE = 4
+"""Offset of the sequence in a message."""
+_STEP = 7919
 
 
 class Handling(NamedTuple):
@@ -51,10 +53,14 @@ class Faults:
         return Handling(answer[: len(answer) // 2], close=True)
 
     def _wrong(self, answer: bytes) -> bytes:
-        """Change what a receiver can notice; TCP's checksum and REFRESH guard the rest."""
-        data = bytearray(answer)
-        if self.injected % 2 or len(data) == ANSWER_BYTES:
+        data, turn = bytearray(answer), self.injected % 3
+        if turn == 0 or len(data) == ANSWER_BYTES:
             data[_FIRST] ^= 0x07
+        elif turn == 1:
+            data[ANSWER_BYTES + self.injected * _STEP % (len(data) - ANSWER_BYTES)] ^= 0x55
         else:
-            data[ANSWER_BYTES + self.injected // 2 % _MAGIC_AND_SEQUENCE] ^= 0x55
+            head, messages = decode_answer(answer) or (None, b"")
+            changed = bytearray(messages)
+            changed[_SEQUENCE] ^= 0x07
+            return encode_answer(head, bytes(changed)) if head else answer
         return bytes(data)

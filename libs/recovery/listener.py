@@ -23,7 +23,8 @@ TURN_S = 0.02
 """How often the mirror follows; connections are accepted, and looked at, this often at the least."""
 _ACCEPTS = 32
 """In one turn: a flood of connections takes no more of a core than this."""
-_BACKLOG = 128
+_BACKLOG = 1024
+"""So many wait in the kernel while a flood is turned away, rather than try again in seconds."""
 _YIELD = 5
 """Added to the thread's nice value."""
 

@@ -22,14 +22,15 @@ from libs.recovery.history import History, next_sequence, oldest, read, session
 from libs.wire import kernels as wire
 from libs.wire.encoders import put_book, put_header
 from libs.wire.layout import CHANNELS, TYPE_BOOK, TYPE_INSTRUMENT, TYPE_STATUS
-from libs.wire.recovery import BUSY, OK, TOO_OLD, UNKNOWN_SESSION, UNKNOWN_SYMBOL
 from libs.wire.recovery import NO_SNAPSHOT as NO_SNAPSHOT_STATUS
+from libs.wire.recovery import NOT_YET, OK, TOO_OLD, UNKNOWN_SESSION, UNKNOWN_SYMBOL
 
 LEVELS = 1024
 """A side of a snapshot at the most."""
 READ_BYTES = 1 << 18
 TURN_MESSAGES = 20_000
 """Followed between two looks at whether somebody waits."""
+MARGIN_MESSAGES = 64
 
 M_SNAPSHOT, M_LAST, M_REFRESH = 1, 2, 8
 _CUT_BIDS, _CUT_ASKS = 1, 2
@@ -140,7 +141,8 @@ def follow(x: MirrorState, books: Books, table: SymbolTable, h: History, limit: 
             status, count, used = read(h, of, channel, position, min(end - 1, position + limit - done - 1), x.buffer)
             if status == TOO_OLD:
                 x.state[PASSED_BY] += 1
-                x.state[POSITION + channel] = max(oldest(h, channel), position + 1)
+                # With a margin, or the writer passes by again while the first one is read.
+                x.state[POSITION + channel] = max(min(oldest(h, channel) + MARGIN_MESSAGES, end), position + 1)
                 _void_channel(books, table, channel)
                 continue
             if status != OK or count == 0:
@@ -222,7 +224,8 @@ class Mirror:
     def snapshot(self, channel: int, of: int, symbol: str) -> tuple[int, int, int, bytes]:
         """Return (status, last sequence contained, messages, their bytes) of a book, as of now.
 
-        Inside an event of the book there is none: a delta that comes after it would be half of that event. BUSY then.
+        Inside an event of the book there is none: a delta that comes after it would be half of that event.
+        NOT_YET then.
         """
         while self.follow() == TURN_MESSAGES:
             pass
@@ -233,7 +236,7 @@ class Mirror:
         if b < 0:
             return UNKNOWN_SYMBOL, 0, 0, b""
         if int(self.books.words[b * WORDS + MODE]) != IDLE:
-            return BUSY, 0, 0, b""
+            return NOT_YET, 0, 0, b""
         sequence = int(state[POSITION + channel]) - 1
         if not is_valid(self.books, b) or sequence < 1:
             return NO_SNAPSHOT_STATUS, 0, 0, b""

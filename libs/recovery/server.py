@@ -146,6 +146,10 @@ class RecoveryServer:
         self.answered[("none", STATUSES[BAD_REQUEST])] += 1
         return encode_answer(Answer(RANGE, 0, BAD_REQUEST, self._session(), 0, 0, 0))
 
+    def oldest(self, exchange: int) -> int:
+        """Return the first sequence of a channel that can still be had; the next one when none can."""
+        return int(oldest(self.history, exchange))
+
     def forget(self, client: Hashable) -> None:
         """Forget a client that is gone."""
         self._clients.pop(client, None)
@@ -184,7 +188,7 @@ class RecoveryServer:
             return self._refuse(request, NOT_YET)
         status, count, used = read(self.history, request.session, channel, first, last, self._out)
         if status == TOO_OLD:
-            return self._refuse(request, TOO_OLD, int(oldest(self.history, channel)))
+            return self._refuse(request, TOO_OLD, self.oldest(channel))
         if status != OK:
             return self._refuse(request, int(status))
         if count == 0:  # the first message alone is longer than an answer may be

@@ -131,6 +131,11 @@ METRICS: tuple[Metric, ...] = (
     _counter("replay_injected_total", "datagrams", ("kind",), "Faults injected on purpose", _REPLAY),
     _counter("replay_bad_lines_total", "lines", (), "Lines of a recording that could not be read", _REPLAY),
     _gauge("replay_target_packets_per_second", "messages/s", (), "Rate that is offered", _REPLAY),
+    _counter("replay_recovery_requests_total", "requests", ("kind", "status"), "Recovery requests answered", _REPLAY),
+    _counter("replay_recovery_messages_total", "messages", (), "Messages sent again over TCP", _REPLAY),
+    _counter("replay_recovery_bytes_total", "bytes", ("direction",), "Bytes over recovery connections", _REPLAY),
+    _counter("replay_recovery_connections_total", "connections", ("outcome",), "Taken, refused, given up", _REPLAY),
+    _gauge("replay_recovery_connections", "connections", (), "Receivers connected", _REPLAY),
     # Signals.
     _counter("sig_rows_total", "rows", (), "Features rows read", _SIGNALS),
     _counter("sig_signals_total", "signals", ("model", "side"), "Signals emitted", _SIGNALS),

@@ -30,9 +30,10 @@ from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
 from libs.telemetry.segment import Segment, Series
-from services.replay import producer
+from services.replay import producer, recovery
 from services.replay.control import control_app
 from services.replay.playback import Playback
+from services.replay.recovery import Recovery
 from services.replay.settings import Settings
 from services.replay.source import Source, open_source
 from services.replay.synthetic.source import SyntheticSource
@@ -53,7 +54,7 @@ def series(channels: list[int]) -> list[Series]:
     found = [Series(name, {"channel": EXCHANGES[c]}) for name in _COUNTED for c in channels]
     found += [Series("replay_injected_total", {"kind": kind}) for kind in _INJECTED]
     found += [Series("replay_bad_lines_total", {}), Series("replay_target_packets_per_second", {})]
-    return [*found, Series("replay_schedule_lag_seconds", {})]
+    return [*found, *recovery.series(), Series("replay_schedule_lag_seconds", {})]
 
 
 class Replay:
@@ -71,10 +72,11 @@ class Replay:
         self.segment = Segment.create("replay", series(source.channels))
         row = self.segment.row("replay_schedule_lag_seconds")
         self.playback = Playback(settings, source, self.segment.rows[row : row + 1])
+        self.recovery = Recovery(settings, self.playback, source)
         self.stopping = asyncio.Event()
         self._began = 0.0
         self._said: dict[str, int] = {"messages": 0, "bad": 0}
-        self._done_said = False
+        self._done_said = self._broken_said = False
 
     def end_session(self) -> None:
         """Ask the sender to stop without waiting for it; the process stays."""
@@ -85,7 +87,7 @@ class Replay:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        runner = web.AppRunner(control_app(self.playback, self.end_session), access_log=None)
+        runner = web.AppRunner(control_app(self.playback, self.recovery, self.end_session), access_log=None)
         await runner.setup()
         backend = f"\0crossbook-replay-{os.getpid()}"
         await web.UnixSite(runner, backend).start()
@@ -95,7 +97,14 @@ class Replay:
         )
         try:
             self.playback.prepare()
-            self.log.info("ready", source=self.playback.source.name, targets=s.targets, http_port=front.port)
+            self.recovery.start()
+            self.log.info(
+                "ready",
+                source=self.playback.source.name,
+                targets=s.targets,
+                http_port=front.port,
+                recovery_port=self.recovery.listener.port,
+            )
             if not s.start_paused:
                 self.playback.resume()
             await self._watch()
@@ -103,6 +112,7 @@ class Replay:
             await asyncio.to_thread(self.playback.stop)
             self._report()
             self.log.info("stats", **self._stats())
+            self.recovery.stop()
             self.playback.close()
             front.stop()
             await runner.cleanup()
@@ -158,9 +168,14 @@ class Replay:
         for line in bad.examples[self._said["bad"] :]:
             self.log.warning("bad_line", file=line.file, line=line.line, reason=line.reason, text=line.text)
         self._said["bad"] = len(bad.examples)
+        self.recovery.report(seg)
+        if self.recovery.error is not None and not self._broken_said:
+            # Receivers heal by REFRESH without it: the session goes on.
+            self._broken_said = True
+            self.log.error("recovery_broken", error=repr(self.recovery.error))
         seg.beat()
         seg.ready(True)
-        seg.publish_status(playback.status())
+        seg.publish_status(playback.status() | {"recovery": self.recovery.status()})
 
     def _stats(self) -> dict[str, Any]:
         stats = self.playback.sender.lines.stats
@@ -220,6 +235,7 @@ def warm(kind: str = "all") -> None:
         next(chunks)
     if kind != "synthetic":
         LevelParser(4).parse(b"[]", b"[]")
+    recovery.warm()
     playback = Playback(Settings(), source, new_rows(1))
     producer.warm(playback.producer.composer)
     playback.sender.state[ACTIVE : ACTIVE + CHANNELS] = 0

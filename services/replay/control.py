@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from services.replay.playback import NoSuchLineError, Playback, WrongPaceError
+from services.replay.recovery import Recovery
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
 Odds = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -23,26 +24,28 @@ class Rate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Inject(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /inject; what is not named stays. ``line``: only on this one; a loss of 1 kills it."""
+    """Body of POST /inject; what is not named stays. ``line``: odds only on this one; a loss of 1 kills it."""
 
     line: Literal["a", "b"] | None = None
     loss: Odds | None = None
     duplicate: Odds | None = None
     reorder: Odds | None = None
+    recovery: Literal["on", "off", "slow", "wrong", "close"] | None = None
 
 
-def control_app(playback: Playback, stop: Callable[[], None]) -> web.Application:
+def control_app(playback: Playback, recovery: Recovery, stop: Callable[[], None]) -> web.Application:
     """Return the application.
 
     Parameters
     ----------
     playback : Playback
+    recovery : Recovery
     stop : callable
         Ends the session; the process stays, so that its status can be read.
     """
 
     def answer() -> web.Response:
-        return _json(playback.status())
+        return _json(playback.status() | {"recovery": recovery.status()})
 
     async def status(request: web.Request) -> web.Response:
         return answer()
@@ -75,6 +78,8 @@ def control_app(playback: Playback, stop: Callable[[], None]) -> web.Application
             playback.inject({name: value for name, value in odds.items() if value is not None}, wanted.line or "")
         except NoSuchLineError as error:
             return _json({"error": str(error)}, 409)
+        if wanted.recovery is not None:
+            recovery.inject(wanted.recovery)
         return answer()
 
     async def end(request: web.Request) -> web.Response:

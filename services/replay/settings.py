@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from libs.config import check_group, check_port, load
+from libs.config import check_address, check_group, check_port, load, shown
 from libs.errors import ConfigError
 from libs.recovery.history import MIN_BYTES, MIN_MESSAGES
 
@@ -95,6 +95,10 @@ def read(path: Path, **changes: object) -> Settings:
     file = str(path)
     check_group(file, "group", settings.group)
     check_port(file, "port", settings.port)
+    check_address(file, "recovery_host", settings.recovery_host)
+    if settings.recovery_host == "0.0.0.0":
+        expected = "the address of loopback or of one interface"
+        raise ConfigError(file, "recovery_host", expected, shown(settings.recovery_host))
     if settings.lines == "ab" and settings.line_b is None:
         raise ConfigError(file, "line_b", 'a table with group and port, as lines = "ab"', "nothing")
     if settings.line_b is not None:

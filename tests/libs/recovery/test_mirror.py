@@ -10,7 +10,7 @@ import pytest
 from libs.recovery.history import History, begin, new_history, remember
 from libs.recovery.mirror import PASSED_BY, Mirror
 from libs.wire.messages import Message, OrderBook, decode_datagram, encode
-from libs.wire.recovery import BUSY, NO_SNAPSHOT, OK, UNKNOWN_SESSION, UNKNOWN_SYMBOL
+from libs.wire.recovery import NO_SNAPSHOT, NOT_YET, OK, UNKNOWN_SESSION, UNKNOWN_SYMBOL
 from services.replay.synthetic.source import SyntheticSource
 from tests.libs.engine.harness import BAD, LAST, SESSION, SNAPSHOT, Feed
 from tests.libs.sending.composed import Composed
@@ -64,10 +64,10 @@ def test_a_snapshot_is_the_book_as_of_the_last_message(sent: Sent) -> None:
 
 
 def test_inside_an_event_there_is_none(sent: Sent) -> None:
-    """Between the parts of an event the answer is BUSY; after the last one the event is whole."""
+    """Between the parts of an event the answer is NOT_YET; after the last one the event is whole."""
     feed: Feed = sent.feed  # type: ignore[attr-defined]
     sent.send(feed.book(0, [(9_999, 77)], []))
-    assert sent.mirror.snapshot(0, SESSION, "BTC-USDT")[0] == BUSY
+    assert sent.mirror.snapshot(0, SESSION, "BTC-USDT")[0] == NOT_YET
     sent.send(feed.book(LAST, [], [(10_001, 88)]))
     _, bids, asks = sent.levels()
     assert (bids[9_999], asks[10_001]) == (77, 88)
@@ -140,7 +140,7 @@ def test_snapshots_equal_an_independent_book_at_every_sequence() -> None:
 def _compare(mirror: Mirror, exchange: int, symbol: str, book: PlainBook, last: int) -> int:
     status, sequence, count, body = mirror.snapshot(exchange, SESSION, symbol)
     if book.parts:
-        assert status == BUSY
+        assert status == NOT_YET
         return 0
     assert (status, sequence) == (OK, last)
     parts = list(messages(body))

@@ -107,5 +107,10 @@ GOLDEN: dict[str, tuple[Message, bytes]] = {
 
 def table(name: str) -> str:
     """Return a message's bytes as a table of the README."""
-    rows = [f"| `{bytes.fromhex(part).hex(' ')}` | {text} |" for part, text in FIELDS[name]]
-    return "\n".join(["| bytes | meaning |", "|---|---|", *rows])
+    return rows(FIELDS[name])
+
+
+def rows(fields: tuple[tuple[str, str], ...]) -> str:
+    """Return the rows of a table of bytes and what they mean."""
+    found = [f"| `{bytes.fromhex(part).hex(' ')}` | {text} |" for part, text in fields]
+    return "\n".join(["| bytes | meaning |", "|---|---|", *found])

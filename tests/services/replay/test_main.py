@@ -44,7 +44,8 @@ def test_bad_lines_are_named_and_the_exit_status_says_so(tmp_path: Path, free_po
     data = (DATA / "spot_btcusdt_20240808.gz").read_bytes()
     (tmp_path / "spot_btcusdt_20240808.gz").write_bytes(data[:-2000])
     config = tmp_path / "replay.toml"
-    config.write_text(f'group = "239.192.7.9"\nport = {free_port}\nhttp_port = 0\nlog_format = "json"\nspeed = 50.0\n')
+    ports = f"port = {free_port}\nhttp_port = 0\nrecovery_port = 0\n"
+    config.write_text(f'group = "239.192.7.9"\n{ports}log_format = "json"\nspeed = 50.0\n')
     command = [
         sys.executable,
         "-m",
