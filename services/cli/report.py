@@ -127,6 +127,8 @@ def build(statuses: Statuses, run: Run) -> Document:
         "redis": {"published": 0, "dropped": 0, "reconnects": 0} | consumer.get("redis", {}),
         "rss_bytes": {"consumer": int(consumer.get("rss_bytes", 0))} | run.rss_bytes,
         "http": run.http,
+        "recovery": dict(consumer.get("recovery", {})),
+        "snapshots": dict(consumer.get("snapshots", {})),
         "nbbo": dict(running.get("nbbo", {})),
         "malformed_lines": int(replay.get("malformed_lines", 0)),
         "bad_lines": list(replay.get("bad_lines", [])),

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from types import FrameType
@@ -38,6 +39,7 @@ from services.consumer.warming import warm_kernels
 
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
+SWITCH_INTERVAL_S = 0.0005
 
 
 class Consumer:
@@ -287,6 +289,8 @@ def run(settings: Settings, config: ConsumerConfig) -> int:
         raise MissingError(
             f"cannot join {udp.group}:{udp.port} on {udp.interface}: {error}; try another interface"
         ) from error
+    # The recovery thread would else wait for up to 5 ms, as often as the publisher has something to do.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     try:
