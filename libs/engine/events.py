@@ -104,6 +104,8 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
         # An event that stood open was interrupted: the book is invalid from here on, whatever follows.
         now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
         notice_validity(p, b, before, False, sent_us, now)
+        show_book(p, b, sent_us, slots[at + 6], now, False)
+        update_nbbo(p, b, sent_us, now)
         before = book_word(p, b, state_book.FLAGS)
     if code == book.EVENT_OPEN:
         return

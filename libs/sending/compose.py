@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libs.book.flags import BAD
+from libs.book.flags import BAD, NO_SNAPSHOT
 from libs.book.image import side_image
 from libs.book.kernels import apply_message, is_valid, set_flags
 from libs.book.state import EXCHANGE_TS_US, WORDS, Books
@@ -44,9 +44,12 @@ from libs.sending.encode import (
     SLOT_SRC,
     SLOT_USED,
     SNAPSHOT,
+    VENUE_DOWN,
+    VENUE_UP,
     Page,
     write_book,
     write_instrument,
+    write_instrument_and_state,
     write_status,
     write_trade,
 )
@@ -100,7 +103,7 @@ def new_composer(listing: Listing, mirror: Books, outbox: Outbox, mtu_payload: i
 @kernel
 def _refresh(p: Page, m: Books, levels: np.ndarray, b: int, src: int) -> int:
     """Write a book's Instrument and REFRESH; returns the messages."""
-    write_instrument(p, b, src)
+    written = write_instrument_and_state(p, b, src)
     bids, bids_cut = side_image(m, b, 0, levels, 0, REFRESH_LEVELS)
     asks, asks_cut = side_image(m, b, 1, levels, 2 * bids, REFRESH_LEVELS)
     w, base = m.words, b * WORDS
@@ -109,7 +112,7 @@ def _refresh(p: Page, m: Books, levels: np.ndarray, b: int, src: int) -> int:
         CUT_BIDS * bids_cut | CUT_ASKS * asks_cut, w[base + EXCHANGE_TS_US], levels, 0, bids, asks,
     )  # fmt: skip
     p.state[REFRESHES] += parts
-    return parts + 1
+    return parts + written
 
 
 @kernel
@@ -133,7 +136,7 @@ def _next_instruments(p: Page, rows: int) -> None:
     first = state[INSTRUMENT_ROW]
     end = min(first + INSTRUMENT_ROWS, rows)
     for b in range(first, end):
-        write_instrument(p, b, state[NEXT_INSTRUMENT])
+        write_instrument_and_state(p, b, state[NEXT_INSTRUMENT])
     state[INSTRUMENT_ROW] = end if end < rows else 0
     steps = max(1, (rows + INSTRUMENT_ROWS - 1) // INSTRUMENT_ROWS)
     state[NEXT_INSTRUMENT] += max(1, state[WANTED_INSTRUMENT_ROUND] // steps)
@@ -160,6 +163,8 @@ def _event(p: Page, m: Books, e: np.ndarray, levels: np.ndarray) -> None:
         write_status(p, b, src, e[FLAGS])
         if e[FLAGS] == STATUS_SYMBOL_INVALID:
             set_flags(m, b, BAD, 0)
+        elif e[FLAGS] in (VENUE_UP, VENUE_DOWN):
+            set_flags(m, b, NO_SNAPSHOT, 0)
 
 
 @kernel
@@ -169,7 +174,7 @@ def _has_room(p: Page, levels: int, src: int) -> bool:
     if state[SLOT_COUNT] == 0:
         state[SLOT_SRC] = src
         return True
-    messages = 2 + INSTRUMENT_ROWS + levels // 8
+    messages = 2 + 4 * INSTRUMENT_ROWS + levels // 8
     used = state[SLOT_USED] - state[SLOT] * SLOT_BYTES
     return (
         state[SLOT_COUNT] + messages <= p.messages.shape[1]

@@ -11,6 +11,7 @@ from libs.sending.chunk import EXCHANGE_US, FLAGS, PRICE, PRICE_EXP, SIZE, SIZE_
 from libs.sending.listing import (
     ANNOUNCED,
     EXCHANGE,
+    IN_FORCE,
     INSTRUMENT_FLAGS,
     LOT,
     LOT_EXP,
@@ -28,6 +29,9 @@ from libs.wire.layout import TYPE_BOOK, TYPE_INSTRUMENT, TYPE_STATUS, TYPE_TRADE
 
 SNAPSHOT, LAST, REFRESH = 1, 2, 8
 """OrderBook flags of HFTP."""
+
+VENUE_UP, VENUE_DOWN, HALTED, RESUMED, MUTE, HEARD = 0, 1, 3, 4, 6, 7
+"""Status codes that begin or end a state."""
 
 SLOT, SLOT_USED, SLOT_COUNT, SLOT_SRC, FEED, MTU, INSTRUMENTS = range(7)
 """Words of ``state``: the slot, the offset in ``data`` after what it holds, its messages, its first source time; feed
@@ -111,6 +115,22 @@ def write_trade(p: Page, b: int, src: int, e: np.ndarray) -> None:
 
 @kernel
 def write_status(p: Page, b: int, src: int, code: int) -> None:
-    """Write a symbol's Status; the code says it all."""
+    """Write a symbol's Status; the code says it all. What stays in force is repeated with the Instruments."""
     end = put_status(p.data, _head(p, b, TYPE_STATUS), code, p.names, 0)
     _enter(p, end, src, 1, 0)
+    if code in (VENUE_DOWN, HALTED, MUTE):
+        p.rows[b, IN_FORCE] |= 1 << code
+    elif code in (VENUE_UP, RESUMED, HEARD):
+        p.rows[b, IN_FORCE] &= ~(1 << (VENUE_DOWN if code == VENUE_UP else code - 1))
+
+
+@kernel
+def write_instrument_and_state(p: Page, b: int, src: int) -> int:
+    """Write a book's Instrument, then each Status that is in force for it; returns the messages."""
+    write_instrument(p, b, src)
+    written = 1
+    for code in (VENUE_DOWN, HALTED, MUTE):
+        if p.rows[b, IN_FORCE] >> code & 1:
+            write_status(p, b, src, code)
+            written += 1
+    return written

@@ -9,8 +9,21 @@ import numpy as np
 MAX_SYMBOL = 64
 FLAG_INVERSE = 1
 
-NAME_LENGTH, EXCHANGE, TICK, TICK_EXP, LOT, LOT_EXP, MULTIPLIER, MULTIPLIER_EXP, INSTRUMENT_FLAGS, ANNOUNCED = range(10)
-"""Columns of ``rows``. ANNOUNCED: 1 once an Instrument has gone out."""
+(
+    NAME_LENGTH,
+    EXCHANGE,
+    TICK,
+    TICK_EXP,
+    LOT,
+    LOT_EXP,
+    MULTIPLIER,
+    MULTIPLIER_EXP,
+    INSTRUMENT_FLAGS,
+    ANNOUNCED,
+    IN_FORCE,
+) = range(11)
+"""Columns of ``rows``. ANNOUNCED: 1 once an Instrument has gone out. IN_FORCE: Status codes in force, a bit each."""
+COLUMNS = 12
 
 
 class Listing(NamedTuple):
@@ -19,14 +32,16 @@ class Listing(NamedTuple):
     names: np.ndarray
     """uint8[n * 64]: UTF-8, zero-padded"""
     rows: np.ndarray
-    """int64[n, 10]"""
+    """int64[n, COLUMNS]"""
     used: np.ndarray
     """int64[1]: rows in use"""
 
 
 def new_listing(capacity: int) -> Listing:
     """Return an empty listing."""
-    return Listing(np.zeros(capacity * MAX_SYMBOL, np.uint8), np.zeros((capacity, 10), np.int64), np.zeros(1, np.int64))
+    return Listing(
+        np.zeros(capacity * MAX_SYMBOL, np.uint8), np.zeros((capacity, COLUMNS), np.int64), np.zeros(1, np.int64)
+    )
 
 
 def add_row(
@@ -55,7 +70,7 @@ def add_row(
     at = row * MAX_SYMBOL
     listing.names[at : at + len(name)] = np.frombuffer(name, np.uint8)
     flags = FLAG_INVERSE if inverse else 0
-    listing.rows[row] = (len(name), exchange, *tick, *lot, *multiplier, flags, 0)
+    listing.rows[row, :ANNOUNCED] = (len(name), exchange, *tick, *lot, *multiplier, flags)
     listing.used[0] = row + 1
     return row
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
 from typing import Any
 
@@ -214,6 +215,8 @@ def run(settings: Settings) -> int:
         raise MissingError(
             f"cannot send to {settings.group}:{settings.port} from {settings.interface}: {error}; try another interface"
         ) from error
+    # The recovery server would else wait for up to 5 ms, as often as the producer has something to do.
+    sys.setswitchinterval(0.0005)
     gc.freeze()
     return asyncio.run(replay.serve())
 

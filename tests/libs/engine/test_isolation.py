@@ -34,6 +34,16 @@ def _check_records(host: Host) -> None:
                 assert EXCLUSIONS[int(nbbo["excluded"][exchange])] != "taken_in"
 
 
+def test_an_event_that_interrupts_another_marks_what_waits() -> None:
+    """A snapshot begun inside an open event ends that event, and what could be published says so at once."""
+    host, feed = Host(), Feed()
+    host.take(feed.heartbeat(1), feed.instrument(), feed.snapshot(), feed.book(0, [(9_999, 5)], []))
+    assert host.valid()
+    host.take(feed.book(SNAPSHOT, [(9_999, 5)], []))
+    assert not host.valid()
+    _check_records(host)
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 1), st.integers(0, 1), st.integers(0, 3)), max_size=40))
 def test_no_record_leaves_without_its_flags(steps: list[tuple[int, int, int, int]]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+from libs.sending.chunk import STATUS as STATUS_EVENT
 from libs.sending.chunk import Chunk, new_chunk
 from libs.sending.listing import add_row, new_listing
 from libs.sending.outbox import END, FEED_US, SRC, UPDATES
@@ -159,6 +161,35 @@ def test_levels_beyond_a_cut_snapshot_are_no_part_of_a_refresh() -> None:
             book.take(m)
     assert len(refreshes) > 10
     assert all((m.body["n_bids"], m.body["n_asks"], m.body["cut"]) == (2, 2, 3) for m in refreshes)
+
+
+class Halted(OneBook):
+    """A book that is halted and mute for a while, among changes."""
+
+    codes: ClassVar[dict[int, int]] = {500: 3, 700: 6, 1500: 4, 2000: 7}
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield a chunk an event."""
+        for n, c in enumerate(super().chunks()):
+            if n in self.codes:
+                c.events[0] = (n, STATUS_EVENT, 0, self.codes[n], 0, 0, 0, 0, 0, 1, n, 0, 0, 0, 0, 0)
+            yield c
+
+
+def test_what_is_in_force_is_repeated_with_the_instruments() -> None:
+    """A late joiner learns that a book is halted, or mute, from what follows its Instrument, as long as it is so."""
+    composed = Composed(Halted(), instruments_s=0.05, refresh_s=0.1)
+    told: list[set[int]] = []
+    after_instrument = False
+    for m, _ in composed.messages(3000):
+        if m.kind == INSTRUMENT:
+            told.append(set())
+        elif m.kind == STATUS and after_instrument:
+            told[-1].add(m.body["code"])
+        after_instrument = m.kind == INSTRUMENT or (after_instrument and m.kind == STATUS)
+    changes = [kept for i, kept in enumerate(told) if i == 0 or kept != told[i - 1]]
+    assert changes == [set(), {3}, {3, 6}, {6}, set()]
+    assert len(told) > 40
 
 
 def test_inverse_contracts_are_announced_as_such() -> None:
