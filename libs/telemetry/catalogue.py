@@ -135,7 +135,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("replay_recovery_messages_total", "messages", (), "Messages sent again over TCP", _REPLAY),
     _counter("replay_recovery_bytes_total", "bytes", ("direction",), "Bytes over recovery connections", _REPLAY),
     _counter("replay_recovery_connections_total", "connections", ("outcome",), "Taken, refused, given up", _REPLAY),
-    _gauge("replay_recovery_connections", "connections", (), "Receivers connected", _REPLAY),
+    _gauge("replay_recovery_open_connections", "connections", (), "Receivers connected", _REPLAY),
     # Signals.
     _counter("sig_rows_total", "rows", (), "Features rows read", _SIGNALS),
     _counter("sig_signals_total", "signals", ("model", "side"), "Signals emitted", _SIGNALS),

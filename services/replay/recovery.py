@@ -27,7 +27,7 @@ def series() -> list[Series]:
     found = [Series("replay_recovery_requests_total", {"kind": kind, "status": status}) for kind, status in answered]
     found += [Series("replay_recovery_connections_total", {"outcome": outcome}) for outcome in OUTCOMES]
     found += [Series("replay_recovery_bytes_total", {"direction": way}) for way in ("received", "sent")]
-    return [*found, Series("replay_recovery_messages_total", {}), Series("replay_recovery_connections", {})]
+    return [*found, Series("replay_recovery_messages_total", {}), Series("replay_recovery_open_connections", {})]
 
 
 class Recovery:
@@ -89,7 +89,7 @@ class Recovery:
         counters[segment.counter("replay_recovery_bytes_total", direction="received")] = traffic.received_bytes
         counters[segment.counter("replay_recovery_bytes_total", direction="sent")] = traffic.sent_bytes
         counters[segment.counter("replay_recovery_messages_total")] = self.listener.server.messages
-        segment.gauges[segment.gauge("replay_recovery_connections")] = self.listener.connections
+        segment.gauges[segment.gauge("replay_recovery_open_connections")] = self.listener.connections
 
 
 def warm() -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from libs.recovery.server import Limits
+from libs.recovery.connection import ConnectionLimits
+from libs.recovery.history import new_history
+from libs.recovery.listener import Listener
+from libs.recovery.server import Limits, RecoveryServer
 from libs.wire.recovery import BAD_REQUEST, OK, RATE_LIMITED
-from tests.libs.recovery.filled import expected
+from tests.libs.recovery.filled import expected, filled
 from tests.libs.recovery.talking import SENT, dial, dial_at_once, eventually, is_closed, listening, request, take
 
 pytestmark = pytest.mark.integration
@@ -176,3 +179,28 @@ def test_stop_ends_connections_and_frees_the_port() -> None:
         assert is_closed(sock)
         again = type(listener)(listener.server, "127.0.0.1", listener.port, listener.limits)
         again.stop()
+
+
+def test_what_breaks_is_kept_for_the_owner() -> None:
+    """A request that cannot be answered costs its connection; a mirror that breaks ends the thread. Both are told."""
+    server = RecoveryServer(filled(new_history(), 10), None, Limits())
+    listener = Listener(server, "127.0.0.1", 0, ConnectionLimits())
+    listener.start()
+    with dial(listener) as fine, dial(listener) as sock:
+        answer, server.answer = server.answer, None  # type: ignore[assignment, method-assign]
+        sock.sendall(request(1, 1))
+        assert is_closed(sock)
+        assert isinstance(listener.error, TypeError)
+        server.answer = answer  # type: ignore[method-assign]
+        fine.sendall(request(1, 1))
+        assert take(fine)[0][0].status == OK
+    listener.stop()
+
+    def follow() -> None:
+        raise ArithmeticError("book")
+
+    listener = Listener(server, "127.0.0.1", 0, ConnectionLimits(), follow=follow)
+    listener.start()
+    listener.join(5.0)
+    assert not listener.is_alive()
+    assert isinstance(listener.error, ArithmeticError)

@@ -38,6 +38,13 @@ def test_the_file_in_config_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
         ('lines = "ab"', "line_b"),
         ('lines = "ab"\n[line_b]\ngroup = "1.2.3.4"\nport = 9', "line_b.group"),
         ("symbols = 2049", "symbols"),
+        ('recovery_host = "0.0.0.0"', "recovery_host"),
+        ('recovery_host = "239.192.0.1"', "recovery_host"),
+        ('recovery_host = "localhost"', "recovery_host"),
+        ("recovery_port = 65536", "recovery_port"),
+        ("recovery_connections = 0", "recovery_connections"),
+        ("history_messages = 255", "history_messages"),
+        ("history_bytes = 262143", "history_bytes"),
     ],
 )
 def test_wrong_settings_name_file_and_key(tmp_path: Path, text: str, key: str) -> None:
