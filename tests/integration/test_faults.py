@@ -224,7 +224,7 @@ def test_killed_processes_come_back_right(start: Callable[..., Running]) -> None
     """Redis and every service are killed, one after the other; the supervisor brings them back, and all is right."""
     stack = Stack(start(*STACK))
     stack.run.until(stack.all_valid)
-    for module in ("redis-server", "services.signals", "services.oms", "services.consumer", "services.replay"):
+    for module in ("redis", "services.signals", "services.oms", "services.consumer", "services.replay"):
         stack.kill(module)
         stack.heals()
     orders = stack.ask("oms", "/orders?limit=1000")
