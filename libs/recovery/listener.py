@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import threading
 from collections.abc import Callable
@@ -25,8 +24,6 @@ _ACCEPTS = 32
 """In one turn: a flood of connections takes no more of a core than this."""
 _BACKLOG = 1024
 """So many wait in the kernel while a flood is turned away, rather than try again in seconds."""
-_YIELD = 5
-"""Added to the thread's nice value."""
 
 
 class Listener(threading.Thread):
@@ -96,8 +93,6 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         """Serve; an error is kept for the main thread."""
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _YIELD)
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - the main thread reports it
