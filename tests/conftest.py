@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import structlog
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +58,13 @@ def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None
     finally:
         client.close()
     raise RuntimeError(f"redis-server did not come up: {log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_its_own() -> Iterator[None]:
+    """Forget how a test had its service log: pytest closes the stream that it wrote to."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -68,9 +68,13 @@ class Stack:
         self.inject(loss=0.0, duplicate=0.0, reorder=0.0)
 
     def all_valid(self) -> bool:
-        """Return whether every book that was heard of is valid."""
+        """Return whether every book that is sent was heard of, in the sender's present session, and is valid."""
+        replay, channels = self.ask("replay", "/status"), self.channels()
         books = (self.ask("consumer", "/status") or {}).get("books", {})
-        return 0 < books.get("total", 0) == books.get("valid", -1)
+        sessions = {name: channel["session"] for name, channel in (replay or {"sent": {}})["sent"].items()}
+        if not sessions or any(channels.get(name, {}).get("session") != sessions[name] for name in sessions):
+            return False
+        return 0 < replay["instruments"] == books.get("total", -1) == books.get("valid", -1)
 
     def kill(self, module: str) -> None:
         """Kill a process of the run, and wait until another one does its work."""
@@ -96,7 +100,8 @@ class Stack:
             for line in self.ask("consumer", "/books"):
                 exchange, symbol = line["exchange"], line["symbol"]
                 session = replay["sent"].get(exchange, {}).get("session")
-                ours = self.ask("consumer", f"/books/{exchange}/{symbol}?depth=1024")
+                path = f"/books/{exchange}/{symbol}?depth=1024"
+                ours = self.run.until(lambda path=path: self.ask("consumer", path))
                 if session is None or not ours["bids"]:
                     continue
                 theirs = _snapshot(

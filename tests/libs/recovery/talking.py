@@ -30,6 +30,7 @@ def listening(
     try:
         yield listener
     finally:
+        print(listener.status())
         listener.stop()
         assert not listener.is_alive()
         assert listener.error is None

@@ -73,7 +73,7 @@ def test_the_consumer_asks_this_runs_sender(folder: Path, tmp_path: Path) -> Non
         taken.listen()
         port = taken.getsockname()[1]
         text = (folder / "replay.toml").read_text()
-        (folder / "replay.toml").write_text(f"recovery_port = {port}\n{text}")
+        (folder / "replay.toml").write_text(text.replace("recovery_port = 9190", f"recovery_port = {port}"))
         found = _resolve(folder, tmp_path / "run")
     replay = json.loads(found.files["replay"].read_text())
     (server,) = json.loads(found.files["consumer"].read_text())["recovery"]

@@ -163,9 +163,11 @@ class Receiver:
 
     def close(self) -> None:
         """Stop the thread."""
+        print(self.recovery.status())
         self.recovery.stop()
         self.recovery.join(2.0)
         assert not self.recovery.is_alive()
+        assert self.recovery.error is None, repr(self.recovery.error)
         self.inside.close()
         self.outside.close()
         os.close(self.bell)
