@@ -17,11 +17,11 @@ from aiohttp import web
 
 from libs.clock import wall_ns
 from libs.errors import CrossbookError
+from libs.execution.desk import Desk
+from libs.execution.records import order_record, position_json
 from libs.orders.states import State
-from services.oms.desk import Desk
 from services.oms.items import Command, Items
 from services.oms.metrics import limits_used
-from services.oms.records import order_record, position_json
 
 ANSWER_TIMEOUT_S = 4.0
 MOST_ORDERS = 1_000

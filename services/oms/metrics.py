@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from libs.execution.desk import Desk
 from libs.orders.states import State
 from libs.risk.denials import Denial
 from libs.telemetry.hdr import new_rows, summary
 from libs.telemetry.hdr_kernels import record_many
 from libs.telemetry.segment import Segment, Series
-from services.oms.desk import Desk
 
 PATH = "order"
 SIDES = ("buy", "sell")

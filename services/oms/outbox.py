@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from queue import Empty, Full, Queue
 
+from libs.execution.desk import Outgoing
 from libs.streams.writer import RecordWriter
-from services.oms.desk import Outgoing
 
 QUEUE_ITEMS = 4096
 WAIT_S = 0.1

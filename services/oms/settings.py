@@ -12,9 +12,8 @@ import msgspec
 from libs.config import load
 from libs.errors import ConfigError
 from libs.execution.fees import Fees
-from libs.execution.router import Route
+from libs.execution.settings import Orders
 from libs.orders.decimals import ZERO
-from libs.orders.events import TimeInForce
 from libs.orders.journal import Fsync
 from libs.risk.limits import Limits
 
@@ -34,26 +33,6 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def microseconds(self) -> dict[str, int]:
         """Return them by exchange in µs."""
         return {name: int(getattr(self, name) * 1000) for name in self.__struct_fields__}
-
-
-class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How an order is made of a signal.
-
-    Attributes
-    ----------
-    capital_usd : Decimal
-        What a signal's size_fraction is a fraction of.
-    limit_offset_bps : Decimal
-        How far beyond the best opposite price the limit stands.
-    expire_after_ms : int
-        Feed time that a ``gtd`` order stays.
-    """
-
-    capital_usd: Decimal = Decimal(1000)
-    limit_offset_bps: Decimal = Decimal(2)
-    time_in_force: TimeInForce = "ioc"
-    expire_after_ms: Positive = 5_000
-    route: Route = "own"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from libs.clock import wall_ns
+from libs.execution.desk import Desk, Parts
 from libs.execution.market import Market
 from libs.execution.paper import PaperVenue
 from libs.execution.paper_log import encode_snapshot
 from libs.orders.journal import Journal
 from libs.orders.ledger import Ledger
 from libs.risk.kill_switch import KillSwitch
-from services.oms.desk import Desk, Parts
 from services.oms.settings import Settings
 
 

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from libs.execution.desk import Desk, Parts
 from libs.execution.fees import FREE
 from libs.execution.market import Market
 from libs.execution.paper import PaperVenue
 from libs.execution.reconcile import NOT_WITH_VENUE
+from libs.execution.settings import Orders
 from libs.orders.journal import JournalError
 from libs.orders.ledger import Ledger
 from libs.orders.states import State
 from libs.risk.kill_switch import KillSwitch
 from libs.risk.limits import Limits
-from services.oms.desk import Desk, Parts
-from services.oms.settings import Orders, Settings
+from services.oms.settings import Settings
 from tests.oracles.shown import SESSION, book_row, nbbo_row, status_row
 
 NOW_NS = 1_700_000_000_000_000_000

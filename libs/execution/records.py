@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from libs.execution.inbox import Signal
 from libs.execution.market import base_currency, quote_currency
 from libs.orders.decimals import EXACT, short_text, text_of
 from libs.orders.events import Filled, Order
@@ -11,7 +12,6 @@ from libs.orders.positions import Position
 from libs.risk.denials import Denial
 from libs.risk.exposure import Value
 from libs.risk.views import Proposal
-from services.oms.inbox import Signal
 
 
 def order_record(order: Order) -> dict[str, str]:

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from libs.execution.gateway import Gateway
+from libs.execution.inbox import Signal, parse
 from libs.execution.market import Market
 from libs.execution.reconcile import differences, recover
+from libs.execution.records import denied_record, fill_record, order_record
 from libs.execution.router import route
+from libs.execution.settings import DeskSettings
 from libs.orders.decimals import EXACT, ONE, ZERO, exact
 from libs.orders.events import Changed, Event, Filled, Intended, Order
 from libs.orders.ids import client_order_id
@@ -32,9 +35,6 @@ from libs.risk.rate import OrderRate
 from libs.risk.rounding import quantity_of, round_price
 from libs.risk.views import AccountView, MarketView, Proposal
 from libs.risk.working import Working
-from services.oms.inbox import Signal, parse
-from services.oms.records import denied_record, fill_record, order_record
-from services.oms.settings import Settings
 
 Outgoing = tuple[str, dict[str, str]]
 BPS = Decimal(10_000)
@@ -65,7 +65,7 @@ class Desk:
         Intents by denial code.
     """
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
+    def __init__(self, settings: DeskSettings, parts: Parts) -> None:
         self.settings = settings
         self.market, self.ledger, self.venue = parts.market, parts.ledger, parts.venue
         self.journal, self.switch = parts.journal, parts.switch
