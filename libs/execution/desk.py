@@ -19,6 +19,7 @@ from libs.execution.market import Market
 from libs.execution.reconcile import differences, recover
 from libs.execution.records import denied_record, fill_record, order_record
 from libs.execution.router import route
+from libs.execution.rows import Rows, run_number
 from libs.execution.settings import DeskSettings
 from libs.orders.decimals import EXACT, ONE, ZERO, exact
 from libs.orders.events import Changed, Event, Filled, Intended, Order
@@ -38,6 +39,7 @@ from libs.risk.working import Working
 
 Outgoing = tuple[str, dict[str, str]]
 BPS = Decimal(10_000)
+NO_BOOKS = np.zeros(0, np.int64)
 
 
 @dataclass
@@ -198,6 +200,29 @@ class Desk:
         self._record([Changed(order.client_order_id, State.SENT, now_ns), *answer])
         return None
 
+    def on_rows(self, rows: Rows, now_ns: int) -> bool:
+        """Take in rows of the market's streams; those of a run that is over are passed over.
+
+        Returns
+        -------
+        bool
+            Whether another run of the consumer took the place of one that had shown books.
+        """
+        market, restarted = self.market, False
+        if rows.run != market.run:
+            if run_number(rows.run) < run_number(market.run):
+                return False
+            # The status stream is read from its beginning, which may be of runs long over.
+            restarted = market.any_book
+            market.begin_run(rows.run)
+        changed = market.take_books(rows.streams["book"]) if "book" in rows.streams else NO_BOOKS
+        if "nbbo" in rows.streams:
+            market.take_nbbo(rows.streams["nbbo"])
+        if "status" in rows.streams:
+            market.take_status(rows.streams["status"])
+        self.on_market(changed, now_ns)
+        return restarted
+
     def on_market(self, changed: np.ndarray, now_ns: int) -> None:
         """Let the venue fill and expire what the market as it is now fills and lets expire."""
         self._record(self.venue.advance(changed, now_ns))
@@ -241,7 +266,7 @@ class Desk:
         self.journal.replace([encode(self.ledger.snapshot())])
 
     def reconcile(self) -> list[str]:
-        """Compare with the venue's own account; return what differs."""
+        """Return what the venue's own account says otherwise."""
         self.different = differences(self.ledger, self.venue.statement())
         self.mismatches += len(self.different)
         return self.different

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import redis
 
@@ -17,6 +19,29 @@ LONGEST_WAIT_S = 2.0
 
 TROUBLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 """The connection is gone; a reply that is an error is redis.ResponseError."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a connection needs of the world; a simulation has another.
+
+    Attributes
+    ----------
+    connect : callable
+        Returns a client of redis-py, or what does as it does; given the address and its time-outs.
+    monotonic_s : callable
+    sleep : callable
+        Seconds.
+    rng : random.Random
+    """
+
+    connect: Callable[..., redis.Redis] = redis.Redis.from_url
+    monotonic_s: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    rng: random.Random = field(default_factory=random.Random)
+
+
+REAL = Surroundings()
 
 
 def check_url(file: str, key: str, url: str) -> str:
@@ -45,6 +70,7 @@ class Connection:
         ``redis://`` or ``unix://``.
     block_ms : int
         How long a blocking read may take beside the time-out.
+    world : Surroundings
 
     Attributes
     ----------
@@ -56,8 +82,9 @@ class Connection:
         Replies that were errors, by their first word.
     """
 
-    def __init__(self, url: str, block_ms: int = 0) -> None:
-        self.client = redis.Redis.from_url(
+    def __init__(self, url: str, block_ms: int = 0, world: Surroundings = REAL) -> None:
+        self.world = world
+        self.client = world.connect(
             url,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             socket_timeout=TIMEOUT_S + block_ms / 1000,
@@ -74,11 +101,11 @@ class Connection:
 
     def due(self) -> bool:
         """Return whether the connection is up or may be tried now."""
-        return self.connected or time.monotonic() >= self._next_try
+        return self.connected or self.world.monotonic_s() >= self._next_try
 
     def wait_s(self) -> float:
         """Return seconds until the next try."""
-        return max(0.0, self._next_try - time.monotonic())
+        return max(0.0, self._next_try - self.world.monotonic_s())
 
     def up(self) -> bool:
         """Note that Redis answered; return whether it was away before."""
@@ -98,7 +125,7 @@ class Connection:
         self.last_error = str(error) or type(error).__name__
         word = self.last_error.split(" ", 1)[0] if isinstance(error, redis.ResponseError) else type(error).__name__
         self.errors[word] = self.errors.get(word, 0) + 1
-        self._next_try = time.monotonic() + self._wait_s * random.uniform(0.75, 1.25)
+        self._next_try = self.world.monotonic_s() + self._wait_s * self.world.rng.uniform(0.75, 1.25)
         self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)
         self.client.connection_pool.disconnect()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -97,8 +96,9 @@ class Group:
             found = self._read_own()
             if found:
                 return found
-        if time.monotonic() >= self._next_claim:
-            self._next_claim = time.monotonic() + CLAIM_EVERY_S
+        now_s = self._connection.world.monotonic_s()
+        if now_s >= self._next_claim:
+            self._next_claim = now_s + CLAIM_EVERY_S
             found = self._claim()
             if found:
                 return found
@@ -152,7 +152,7 @@ def read_once(
     ``check`` is called with the key of each stream that gave something, before what it gave counts as read.
     """
     if not connection.due():
-        time.sleep(min(connection.wait_s(), max(block_ms, 1) / 1000))
+        connection.world.sleep(min(connection.wait_s(), max(block_ms, 1) / 1000))
         return []
     try:
         if not connection.connected:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from libs.errors import SchemaError
-from libs.streams.connection import Connection
+from libs.streams.connection import REAL, Connection, Surroundings
 from libs.streams.places import CLAIM_IDLE_MS, Group, Positions, read_once
 from libs.streams.schemas import SCHEMAS
 
@@ -56,6 +56,8 @@ class PackedReader:
         ``$``: what comes from now on; ``0``: everything kept.
     block_ms : int
         How long a read waits for something; 0: not at all.
+    world : Surroundings
+        Of the connection.
 
     Attributes
     ----------
@@ -73,8 +75,9 @@ class PackedReader:
         consumer: str | None = None,
         start: str = "$",
         block_ms: int = 100,
+        world: Surroundings = REAL,
     ) -> None:
-        self._connection = Connection(url, block_ms)
+        self._connection = Connection(url, block_ms, world)
         self._names = {f"{prefix}{stream}": stream for stream in streams}
         self._prefix, self._block_ms = prefix, block_ms
         keys = list(self._names)
@@ -167,8 +170,9 @@ class RecordReader:
         start: str = "$",
         block_ms: int = 100,
         claim_idle_ms: int = CLAIM_IDLE_MS,
+        world: Surroundings = REAL,
     ) -> None:
-        self._connection = Connection(url, block_ms)
+        self._connection = Connection(url, block_ms, world)
         self._names = {f"{prefix}{stream}": stream for stream in streams}
         self._prefix, self._block_ms = prefix, block_ms
         keys = list(self._names)

@@ -10,7 +10,7 @@ import numpy as np
 import redis
 
 from libs.clock import wall_ns
-from libs.streams.connection import TROUBLE, Connection
+from libs.streams.connection import REAL, TROUBLE, Connection, Surroundings
 from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
 
 LATEST = frozenset({"features", "book", "nbbo"})
@@ -35,6 +35,8 @@ class PackedWriter:
         Approximate length of each stream, in entries.
     backlog_entries : int
         Entries of event streams (trades, status) kept while Redis is away.
+    world : Surroundings
+        Of the connection.
 
     Attributes
     ----------
@@ -44,9 +46,15 @@ class PackedWriter:
     """
 
     def __init__(
-        self, url: str, prefix: str, run: int, maxlen: Mapping[str, int], backlog_entries: int = BACKLOG_ENTRIES
+        self,
+        url: str,
+        prefix: str,
+        run: int,
+        maxlen: Mapping[str, int],
+        backlog_entries: int = BACKLOG_ENTRIES,
+        world: Surroundings = REAL,
     ) -> None:
-        self._connection = Connection(url)
+        self._connection = Connection(url, world=world)
         self._prefix, self._run, self._maxlen = prefix, run, dict(maxlen)
         self._backlog: deque[Entry] = deque()
         self._backlog_entries = backlog_entries
@@ -201,9 +209,14 @@ class RecordWriter:
     """
 
     def __init__(
-        self, url: str, prefix: str, maxlen: Mapping[str, int], backlog_entries: int = BACKLOG_ENTRIES
+        self,
+        url: str,
+        prefix: str,
+        maxlen: Mapping[str, int],
+        backlog_entries: int = BACKLOG_ENTRIES,
+        world: Surroundings = REAL,
     ) -> None:
-        self._connection = Connection(url)
+        self._connection = Connection(url, world=world)
         self._prefix, self._maxlen = prefix, dict(maxlen)
         self._backlog: deque[tuple[str, Mapping[str, str]]] = deque()
         self._backlog_entries = backlog_entries

@@ -14,6 +14,7 @@ from types import FrameType
 import numpy as np
 
 from libs.clock import wall_ns
+from libs.execution.rows import Rows
 from libs.orders.decimals import EXACT
 from libs.streams.reader import PackedReader, RecordReader
 from libs.streams.writer import RecordWriter
@@ -23,8 +24,8 @@ from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
 from libs.telemetry.segment import Segment
 from services.oms.control import Answers, Control, Routes, application
-from services.oms.feeds import MarketFeed, SignalFeed, run_number
-from services.oms.items import Command, Items, Rows, Signals
+from services.oms.feeds import MarketFeed, SignalFeed
+from services.oms.items import Command, Items, Signals
 from services.oms.metrics import Metrics, series
 from services.oms.outbox import Outbox
 from services.oms.settings import Settings
@@ -38,7 +39,6 @@ MARKS_INTERVAL_S = 5.0
 BLOCK_MS = 100
 GROUP = "oms"
 SWITCH_INTERVAL_S = 0.0005
-NO_BOOKS = np.zeros(0, np.int64)
 
 
 class Oms:
@@ -155,21 +155,9 @@ class Oms:
                 item.answer(result, None)
 
     def _take_rows(self, rows: Rows) -> None:
-        if rows.run != self.market.run:
-            if run_number(rows.run) < run_number(self.market.run):
-                return
-            # The status stream is read from its beginning, which may be of runs long over.
-            if self.market.any_book:
-                self.log.warning("consumer_restarted", run=rows.run, before=self.market.run)
-            self.market.begin_run(rows.run)
-        changed = NO_BOOKS
-        if "book" in rows.streams:
-            changed = self.market.take_books(rows.streams["book"])
-        if "nbbo" in rows.streams:
-            self.market.take_nbbo(rows.streams["nbbo"])
-        if "status" in rows.streams:
-            self.market.take_status(rows.streams["status"])
-        self.desk.on_market(changed, wall_ns())
+        before = self.market.run
+        if self.desk.on_rows(rows, wall_ns()):
+            self.log.warning("consumer_restarted", run=rows.run, before=before)
 
     def publish(self) -> None:
         """Hand over what the desk left to be written."""

@@ -7,32 +7,11 @@ from __future__ import annotations
 
 import threading
 
-import numpy as np
-
-from libs.streams.reader import Batch, PackedReader, RecordReader
-from services.oms.items import Items, Rows, Signals
+from libs.execution.rows import by_run
+from libs.streams.reader import PackedReader, RecordReader
+from services.oms.items import Items, Signals
 
 WAIT_S = 0.1
-
-
-def by_run(batches: list[Batch]) -> list[Rows]:
-    """Return the rows of batches, joined a stream, as long as the consumer's run stays the same."""
-    found: list[Rows] = []
-    parts: dict[str, list[np.ndarray]] = {}
-    for run in sorted({batch.run for batch in batches}, key=run_number):
-        parts = {}
-        for batch in batches:
-            if batch.run == run:
-                parts.setdefault(batch.stream, []).append(batch.rows)
-        found.append(
-            Rows(run, {name: rows[0] if len(rows) == 1 else np.concatenate(rows) for name, rows in parts.items()})
-        )
-    return found
-
-
-def run_number(run: str) -> int:
-    """Return a run as a number: the consumer's start, so a later one is larger."""
-    return int(run) if run.isdecimal() else 0
 
 
 class Feed(threading.Thread):

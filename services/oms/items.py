@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from libs.execution.rows import Rows
 from libs.streams.reader import Record
 
 MOST_ROWS = 64
@@ -22,14 +21,6 @@ class Signals:
 
     records: list[Record]
     done: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of the market's streams, of one run of the consumer, in the order of their entries."""
-
-    run: str
-    streams: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from libs.errors import SchemaError
+from libs.execution.rows import Rows
 from libs.streams.reader import Batch, Record
-from services.oms.feeds import MarketFeed, SignalFeed, by_run
-from services.oms.items import Command, Items, Rows, Signals
+from services.oms.feeds import MarketFeed, SignalFeed
+from services.oms.items import Command, Items, Signals
 from services.oms.outbox import Outbox
-from tests.oracles.shown import book_row, nbbo_row
+from tests.oracles.shown import book_row
 
 
 class Reader:
@@ -40,20 +41,6 @@ def stop(feed: Any) -> None:
     feed.stopping.set()
     feed.join(2)
     assert not feed.is_alive()
-
-
-def test_batches_are_joined_by_run_and_stream() -> None:
-    """Rows of one run and stream are joined in their order; an older run comes before a newer one."""
-    batches = [
-        Batch("book", "1-0", "9", book_row(1)),
-        Batch("book", "2-0", "9", book_row(2)),
-        Batch("nbbo", "1-0", "9", nbbo_row()),
-        Batch("book", "3-0", "10", book_row(3)),
-    ]
-    first, second = by_run(batches)
-    assert (first.run, first.streams["book"]["book_id"].tolist(), len(first.streams["nbbo"])) == ("9", [1, 2], 1)
-    assert (second.run, second.streams["book"]["book_id"].tolist()) == ("10", [3])
-    assert by_run([]) == []
 
 
 def test_signals_are_acknowledged_only_when_done() -> None:
