@@ -71,6 +71,8 @@ class PaperVenue:
         """Accept an order; one whose id was here before changes nothing and is answered with its history."""
         if self.book.order(order.client_order_id) is not None:
             return self.book.history(order.client_order_id)
+        # One entry says both, so that no crash leaves an order that was accepted and not acknowledged.
+        acknowledged = Changed(order.client_order_id, State.ACKNOWLEDGED, now_ns)
         taken = PaperOrder(
             order.client_order_id,
             order.exchange,
@@ -84,10 +86,9 @@ class PaperVenue:
             order.feed_ts_us + self.latency_us[order.exchange],
             order.expires_feed_us,
             order.session,
-            events=[],
+            events=[acknowledged],
         )
-        acknowledged = Changed(order.client_order_id, State.ACKNOWLEDGED, now_ns)
-        self._commit([Accepted(taken), acknowledged])
+        self._commit([Accepted(taken)])
         self._timers.add(taken.exchange, taken.due_us, taken.client_order_id)
         return [acknowledged]
 

@@ -56,7 +56,7 @@ class PaperOrder(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
-    """An order came in."""
+    """An order came in; its events hold the acknowledgement."""
 
     order: PaperOrder
 

@@ -26,10 +26,13 @@ def by_run(batches: Sequence[Batch]) -> list[Rows]:
         for batch in batches:
             if batch.run == run:
                 parts.setdefault(batch.stream, []).append(batch.rows)
-        found.append(
-            Rows(run, {name: rows[0] if len(rows) == 1 else np.concatenate(rows) for name, rows in parts.items()})
-        )
+        found.append(Rows(run, {name: _joined(rows) for name, rows in parts.items()}))
     return found
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    # numpy looks at every field of every part before it joins structured arrays, which takes ten times as long.
+    return parts[0] if len(parts) == 1 else np.frombuffer(b"".join(part.tobytes() for part in parts), parts[0].dtype)
 
 
 def run_number(run: str) -> int:

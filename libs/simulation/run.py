@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from libs.simulation.orders import run_orders
 from libs.simulation.outcome import Outcome
 from libs.simulation.world import Bench, run_feed
 
@@ -49,10 +50,13 @@ class Total:
 
 
 def run_seed(seed: int, trace: Callable[[str], None] | None = None) -> Outcome:
-    """Run one seed in this process."""
+    """Run one seed in this process: the feed's schedule, and the order path's."""
     if not _benches:
         _benches.append(Bench())
-    return run_feed(seed, _benches[0], trace)
+    outcome, orders = run_feed(seed, _benches[0], trace), run_orders(seed, trace)
+    outcome.unhealed += orders.unhealed
+    outcome.failures += [f"orders: {what}" for what in orders.failures]
+    return outcome
 
 
 def _run_portion(seeds: range) -> list[Outcome]:

@@ -66,8 +66,14 @@ class VirtualRedis:
     def __init__(self, now_ms: Callable[[], int], rng: random.Random) -> None:
         self.now_ms, self.rng = now_ms, rng
         self.up, self.broken_pipes, self.refusals = True, 0.0, 0.0
+        self.life = 0
         self.streams: dict[str, _Stream] = {}
         self.hashes: dict[str, dict[bytes, bytes]] = {}
+
+    def stop(self) -> None:
+        """Go away, and with it every connection."""
+        self.up = False
+        self.life += 1
 
     def lose_everything(self) -> None:
         """Come back empty, as a Redis that keeps nothing on disk does."""
@@ -78,10 +84,12 @@ class VirtualRedis:
         """Return a stream, made where it is not there."""
         return self.streams.setdefault(key, _Stream())
 
-    def check(self) -> None:
-        """Break where that is the plan."""
+    def check(self, life: int) -> None:
+        """Refuse while it is away, and what comes over a connection of an earlier life."""
         if not self.up:
             raise redis.ConnectionError("Connection refused")
+        if life != self.life:
+            raise redis.ConnectionError("Connection closed by server.")
 
     def breaks(self) -> bool:
         """Return whether the answer of what was just done is lost."""
@@ -96,16 +104,17 @@ class Client:
     """What libs/streams needs of redis.Redis; parameters and answers are its."""
 
     def __init__(self, server: VirtualRedis) -> None:
-        self.server = server
+        self.server, self.life = server, server.life
         self.connection_pool = self
 
     def disconnect(self) -> None:
-        """Nothing is kept between commands."""
+        """Let go of the connection; the next command makes another."""
+        self.life = self.server.life
 
     close = disconnect
 
     def _begin(self) -> None:
-        self.server.check()
+        self.server.check(self.life)
 
     def _end(self, answer: Any) -> Any:
         if self.server.breaks():
@@ -119,7 +128,7 @@ class Client:
 
     def pipeline(self, transaction: bool) -> Pipeline:
         """Collect commands."""
-        return Pipeline(self.server)
+        return Pipeline(self)
 
     def hgetall(self, key: str) -> dict[bytes, bytes]:
         """HGETALL."""
@@ -204,8 +213,8 @@ class Client:
 class Pipeline:
     """Commands carried out together, not as a transaction."""
 
-    def __init__(self, server: VirtualRedis) -> None:
-        self.server = server
+    def __init__(self, client: Client) -> None:
+        self.server, self.client = client.server, client
         self.commands: list[Callable[[], Any]] = []
 
     def hset(self, key: str, mapping: Mapping[str, Any]) -> None:
@@ -230,7 +239,7 @@ class Pipeline:
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Carry out the commands; some of them, where the connection breaks."""
         server = self.server
-        server.check()
+        server.check(self.client.life)
         count = len(self.commands)
         refused_from = server.rng.randint(0, count) if server.rng.random() < server.refusals else count
         broken_from = server.rng.randint(0, count) if server.breaks() else count + 1

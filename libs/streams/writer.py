@@ -11,6 +11,7 @@ import redis
 
 from libs.clock import wall_ns
 from libs.streams.connection import REAL, TROUBLE, Connection, Surroundings
+from libs.streams.instruments import Instruments
 from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
 
 LATEST = frozenset({"features", "book", "nbbo"})
@@ -59,6 +60,7 @@ class PackedWriter:
         self._backlog: deque[Entry] = deque()
         self._backlog_entries = backlog_entries
         self._lost_since = 0
+        self._instruments = Instruments(maxlen.get("status", DEFAULT_MAXLEN))
         self._broken: set[str] = set()
         self.published_by_stream: dict[str, int] = {}
         self.dropped_by_stream: dict[str, int] = {}
@@ -93,6 +95,11 @@ class PackedWriter:
         """Records given up, all streams."""
         return sum(self.dropped_by_stream.values())
 
+    @property
+    def waiting(self) -> tuple[Entry, ...]:
+        """Entries in the backlog, the oldest first."""
+        return tuple(self._backlog)
+
     def ready(self) -> bool:
         """Return whether a write would be tried now."""
         return self._connection.due()
@@ -122,18 +129,24 @@ class PackedWriter:
             False when they were not written: entries of event streams then wait in the backlog (the oldest are dropped
             and counted), those of latest states are the caller's to keep.
         """
+        for stream, _, data in entries:
+            if stream == "status":
+                self._instruments.note(data)
         if not self._connection.due():
             self._keep(entries)
             return False
         waiting = list(self._backlog)
+        repeats = self._instruments.entries() if self._instruments.due else []
         try:
             if not self._connection.connected:
                 self._connection.client.ping()
                 self.publish_schemas()
-                if self._connection.up():
+                if self._connection.up() or self._lost_since:
                     self._broken = set(SCHEMAS)
                     waiting.insert(0, self._break_record())
-            refused, error = self._execute([*waiting, *entries])
+                    repeats = self._instruments.entries()
+            # Last, since what waits may hold older ones.
+            refused, error = self._execute([*waiting, *entries, *repeats])
         except (*TROUBLE, redis.ResponseError) as trouble:
             self._connection.down(trouble)
             self._keep(entries)
@@ -193,99 +206,4 @@ class PackedWriter:
         while self._backlog:
             stream, n, _ = self._backlog.popleft()
             self.dropped_by_stream[stream] = self.dropped_by_stream.get(stream, 0) + n
-        self._connection.close()
-
-
-class RecordWriter:
-    """Writer of readable records (signals, orders, fills): a field a column, text values; owned by one thread.
-
-    Parameters
-    ----------
-    url, prefix : str
-    maxlen : mapping
-        Approximate length of each stream, in entries.
-    backlog_entries : int
-        Records kept while Redis is away; the oldest are dropped and counted.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        prefix: str,
-        maxlen: Mapping[str, int],
-        backlog_entries: int = BACKLOG_ENTRIES,
-        world: Surroundings = REAL,
-    ) -> None:
-        self._connection = Connection(url, world=world)
-        self._prefix, self._maxlen = prefix, dict(maxlen)
-        self._backlog: deque[tuple[str, Mapping[str, str]]] = deque()
-        self._backlog_entries = backlog_entries
-        self.published = 0
-        self.dropped = 0
-
-    @property
-    def connected(self) -> bool:
-        """Whether the last write went through."""
-        return self._connection.connected
-
-    @property
-    def last_error(self) -> str:
-        """Why it did not."""
-        return self._connection.last_error
-
-    @property
-    def reconnects(self) -> int:
-        """Connections made again after an outage."""
-        return self._connection.reconnects
-
-    @property
-    def waiting(self) -> int:
-        """Records in the backlog."""
-        return len(self._backlog)
-
-    def write(self, records: Sequence[tuple[str, Mapping[str, str]]]) -> bool:
-        """Write records, after those that waited, in one pipeline; False when they wait now.
-
-        Parameters
-        ----------
-        records : sequence of (stream, fields)
-            An empty one only writes what waits, and finds out whether Redis is there.
-        """
-        self._backlog.extend(records)
-        while len(self._backlog) > self._backlog_entries:
-            self._backlog.popleft()
-            self.dropped += 1
-        if not self._connection.due():
-            return False
-        try:
-            if not self._connection.connected:
-                self._connection.client.ping()
-                self._connection.up()
-            self._execute()
-        except (*TROUBLE, redis.ResponseError) as error:
-            self._connection.down(error)
-            return False
-        return True
-
-    def _execute(self) -> None:
-        if not self._backlog:
-            return
-        pipe = self._connection.client.pipeline(transaction=False)
-        batch = list(self._backlog)
-        for stream, fields in batch:
-            length = self._maxlen.get(stream, DEFAULT_MAXLEN)
-            pipe.xadd(f"{self._prefix}{stream}", dict(fields), maxlen=length, approximate=True)  # type: ignore[arg-type]
-        answers = pipe.execute(raise_on_error=False)
-        # What was written beside an error must not be written again: only what Redis refused stays.
-        refused = [record for record, answer in zip(batch, answers, strict=True) if isinstance(answer, Exception)]
-        self._backlog = deque(refused)
-        self.published += len(batch) - len(refused)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-
-    def close(self) -> None:
-        """Close the connection; what still waits is counted as dropped."""
-        self.dropped += len(self._backlog)
-        self._backlog.clear()
         self._connection.close()

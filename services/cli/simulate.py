@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from libs.errors import ConfigError
+from libs.simulation.orders import draw_orders
 from libs.simulation.run import Total, default_jobs, run, run_seed
 from libs.simulation.schedule import draw
 from services.cli.warm import is_warm
@@ -89,7 +90,7 @@ def simulate(asked: Options) -> int:
 
 def _trace(asked: Options) -> int:
     say = sys.stderr if asked.as_json else sys.stdout
-    print(f"seed {asked.seed}: {draw(asked.seed).summary()}", file=say)
+    print(f"seed {asked.seed}: {draw(asked.seed).summary()}; {draw_orders(asked.seed).summary()}", file=say)
     outcome = run_seed(asked.seed, lambda line: print(line, file=say))
     total = Total()
     total.add(outcome)

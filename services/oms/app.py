@@ -17,7 +17,7 @@ from libs.clock import wall_ns
 from libs.execution.rows import Rows
 from libs.orders.decimals import EXACT
 from libs.streams.reader import PackedReader, RecordReader
-from libs.streams.writer import RecordWriter
+from libs.streams.record_writer import RecordWriter
 from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows

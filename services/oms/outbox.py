@@ -6,7 +6,7 @@ import threading
 from queue import Empty, Full, Queue
 
 from libs.execution.desk import Outgoing
-from libs.streams.writer import RecordWriter
+from libs.streams.record_writer import RecordWriter
 
 QUEUE_ITEMS = 4096
 WAIT_S = 0.1

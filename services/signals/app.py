@@ -17,8 +17,8 @@ from libs.models.linear import load_model
 from libs.models.protocol import PredictionModel
 from libs.models.scoring import new_scoring, score_rows
 from libs.streams.reader import Batch, PackedReader
+from libs.streams.record_writer import RecordWriter
 from libs.streams.schemas import FEATURES
-from libs.streams.writer import RecordWriter
 from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows

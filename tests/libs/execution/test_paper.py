@@ -283,3 +283,12 @@ def test_nobody_hears_of_what_is_not_in_the_log() -> None:
     with pytest.raises(OSError, match="full"):
         bench.order()
     assert bench.venue.statement().open_orders == frozenset()
+
+
+def test_an_order_is_accepted_and_acknowledged_in_one_write() -> None:
+    """Whatever part of the log a crash leaves, no order is open that nobody heard of."""
+    bench = Bench()
+    bench.order("a")
+    assert len(bench.log) == 1
+    again = Bench(log=bench.log)
+    assert [event.state for event in again.venue.history("a")] == [State.ACKNOWLEDGED]  # type: ignore[union-attr]

@@ -231,3 +231,40 @@ def test_missing_password_is_told() -> None:
         assert sum(writer.errors.values()) == 1
     finally:
         server.close()
+
+
+def instrument(book: int, tick: int) -> tuple[str, int, bytes]:
+    """Return an entry that says an instrument."""
+    row = np.zeros(1, SCHEMAS["status"].dtype)
+    row["book_id"], row["kind"], row["tick"] = book, STATUS_KINDS.index("instrument"), tick
+    return ("status", 1, row.tobytes())
+
+
+def test_instruments_are_said_again_to_a_redis_that_lost_them(own_redis: Server) -> None:
+    """After an outage the latest instrument of each book follows what waited."""
+    writer = PackedWriter(own_redis.url, "", RUN, {})
+    assert writer.write([instrument(1, 5), instrument(2, 7)])
+    own_redis.kill()
+    writer.write([instrument(1, 6)])
+    own_redis.start()
+    write_until_through(writer)
+    reader = PackedReader(own_redis.url, "", ["status"], start="0")
+    found = np.concatenate([batch.rows for batch in read_until(reader, lambda batches: len(batches) == 3)])
+    assert found["tick"].tolist() == [0, 6, 6, 7]
+    writer.close()
+    reader.close()
+
+
+def test_what_was_dropped_before_the_first_connection_is_told(own_redis: Server) -> None:
+    """A Redis that comes after the backlog ran over gets a break first."""
+    own_redis.kill()
+    writer = PackedWriter(own_redis.url, "", RUN, {}, backlog_entries=1)
+    for seed in range(3):
+        writer.write([entry("trades", 1, seed)])
+    own_redis.start()
+    write_until_through(writer)
+    reader = PackedReader(own_redis.url, "", ["status"], start="0")
+    (batch,) = read_until(reader, lambda batches: len(batches) == 1)
+    assert (kinds([batch]), int(batch.rows["sequence"][0])) == (["break"], 2)
+    writer.close()
+    reader.close()

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from libs.streams.reader import PackedReader, Record, RecordReader
+from libs.streams.record_writer import RecordWriter
 from libs.streams.schemas import SCHEMAS
-from libs.streams.writer import PackedWriter, RecordWriter
+from libs.streams.writer import PackedWriter
 from tests.libs.streams.server import Server
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import redis
 
-from libs.streams.writer import PackedWriter, RecordWriter
+from libs.streams.record_writer import RecordWriter
+from libs.streams.writer import PackedWriter
 from tests.oracles.shown import SESSION, book_row, nbbo_row, status_row
 
 ROOT = Path(__file__).resolve().parents[3]
