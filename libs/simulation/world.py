@@ -12,10 +12,11 @@ from libs.simulation.checks import BookChecks, LedgerChecks
 from libs.simulation.link import Link
 from libs.simulation.network import Arrival, boundaries, carry_all
 from libs.simulation.outcome import Outcome
+from libs.simulation.real_server import Parts, RealServer
 from libs.simulation.receiver import Cores, Receiver
 from libs.simulation.rows import RowChecks
 from libs.simulation.schedule import MS, Schedule, draw
-from libs.simulation.sender import play
+from libs.simulation.sender import Session, play
 from libs.simulation.server import Server
 from libs.simulation.tracing import Trace
 from libs.simulation.truth import Truth
@@ -27,6 +28,8 @@ PUBLISH_NS = 12 * MS
 """Mean time between two turns of the publisher."""
 END_NS = 500 * MS
 """Virtual time after the last datagram."""
+FORGETFUL = 1000
+"""Messages: a history shorter than this is not one that libs.recovery makes."""
 
 
 class ScheduleFailedError(Exception):
@@ -39,6 +42,7 @@ class Bench:
     def __init__(self, cores: Cores | None = None) -> None:
         self.receiver = Receiver(cores)
         self.outbox = new_outbox(1)
+        self.recovery = Parts()
 
 
 class World:
@@ -56,10 +60,18 @@ class World:
         self.books = BookChecks(self.receiver, self.truth, self._fail)
         self.rows = RowChecks(self.receiver, self.truth, self._fail)
         self.ledger = LedgerChecks(self.receiver, self._fail)
-        self.server = Server(plan.link, sessions, self.truth) if plan.link else None
+        self.server = self._server(sessions, bench.recovery)
         self.link: Link | None = None
         self.now = 0
         self.next_timer = self.next_tick = self.next_drain = self.next_publish = 0
+
+    def _server(self, sessions: list[Session], parts: Parts) -> Server | None:
+        """Return none, the one of libs.recovery, or the plain one, which can remember next to nothing."""
+        if self.plan.link is None:
+            return None
+        if self.plan.link.history < FORGETFUL:
+            return Server(self.plan.link, sessions, self.truth)
+        return RealServer(self.plan.link, sessions, self.truth, parts)
 
     def _fail(self, kind: str, what: str) -> None:
         found = self.outcome
