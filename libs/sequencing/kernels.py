@@ -21,6 +21,7 @@ from libs.sequencing.state import (
     HEARD_NS,
     HELD,
     HIGHEST,
+    HIGHEST_SENT_US,
     HOLD_BYTES,
     HOLD_MESSAGES,
     JOINED,
@@ -50,6 +51,10 @@ UNHEARD_US = 100_000
 """Heartbeats come at least so often, and three before a session's first message: what is sent later than this after the
 last that was heard may be another session's."""
 
+BACKWARD_US = 50_000
+"""Header times rise with sequences. What is stamped by more than this before a lower sequence is another session's,
+whose clock was set back. (Of a session that no heartbeat has named: anything earlier.)"""
+
 
 @kernel
 def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int) -> int:
@@ -77,17 +82,22 @@ def arrive(s: Sequencer, ch: int, sequence: int, timestamp_us: int, now_ns: int)
         channel[EXPECTED] = sequence
         channel[JOINED_AT] = sequence
         channel[JOINED_SENT_US] = timestamp_us
+        channel[LATEST_SENT_US] = timestamp_us
         channel[HIGHEST] = sequence - 1
         channel[BEFORE_JOIN] += sequence - 1
         channel[SESSIONS] += 1
     if timestamp_us < channel[SESSION] // 1000:
         channel[FOREIGN_SESSION] += 1
         return FOREIGN
-    if channel[SESSION] != 0:
-        if timestamp_us - channel[LATEST_SENT_US] > UNHEARD_US:
+    if timestamp_us - channel[LATEST_SENT_US] > UNHEARD_US:
+        channel[UNNAMED] += 1
+        return WITHOUT_NAME
+    if sequence > channel[HIGHEST]:
+        if timestamp_us < channel[HIGHEST_SENT_US] - (BACKWARD_US if channel[SESSION] else 0):
             channel[UNNAMED] += 1
             return WITHOUT_NAME
-        channel[LATEST_SENT_US] = max(channel[LATEST_SENT_US], timestamp_us)
+        channel[HIGHEST_SENT_US] = timestamp_us
+    channel[LATEST_SENT_US] = max(channel[LATEST_SENT_US], timestamp_us)
     channel[HEARD_NS] = now_ns
     expected = channel[EXPECTED]
     if sequence == expected:

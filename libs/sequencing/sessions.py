@@ -17,6 +17,7 @@ from libs.sequencing.state import (
     HEARD_NS,
     HEARTBEATS,
     HIGHEST,
+    HIGHEST_SENT_US,
     JOINED,
     JOINED_AT,
     JOINED_SENT_US,
@@ -26,6 +27,7 @@ from libs.sequencing.state import (
     SESSION,
     SESSIONS,
     SUSPECT,
+    UNNAMED,
     Sequencer,
 )
 
@@ -70,9 +72,11 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
         channel[HEARTBEATS] += 1
         return JOINED_SESSION
     known = channel[SESSION]
-    if known == 0 and (next_sequence < channel[EXPECTED] or channel[JOINED_SENT_US] < session // 1000):
-        # What was joined is ahead of the first session heard of, or older: another session's. (Or this heartbeat is
-        # old; then little is lost so early.)
+    if known == 0 and (
+        next_sequence < channel[EXPECTED] or channel[JOINED_SENT_US] < session // 1000 or channel[UNNAMED] > 0
+    ):
+        # What was joined is ahead of the first session heard of, or older, or what followed may have been another's:
+        # it is not this session's. (Or it is; then little is lost so early.)
         return NEW_SESSION
     if known == 0:
         channel[SESSION] = session
@@ -103,6 +107,7 @@ def heartbeat(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: i
 def name_until(s: Sequencer, ch: int, sent_us: int) -> None:
     """Note that the session spoke at a header time (a heartbeat's): messages soon after it are its own."""
     s.channels[ch, LATEST_SENT_US] = max(s.channels[ch, LATEST_SENT_US], sent_us)
+    s.channels[ch, HIGHEST_SENT_US] = 0
 
 
 @kernel
@@ -118,6 +123,7 @@ def reset(s: Sequencer, ch: int, session: int, next_sequence: int, now_ns: int) 
     channel[SESSION] = session
     channel[BACK_SINCE_NS] = 0
     channel[LATEST_SENT_US] = 0
+    channel[HIGHEST_SENT_US] = 0
     channel[SUSPECT] = 0
     channel[SESSIONS] += 1
     channel[HEARD_NS] = now_ns

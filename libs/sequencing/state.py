@@ -54,6 +54,7 @@ REQUESTED_RANGES = 27
 JOINED_SENT_US = 28  # header time of the message that was joined at; 0: a heartbeat was
 LATEST_SENT_US = 29  # the newest header time heard of the session
 UNNAMED = 30  # messages not taken because a heartbeat that should have come before them did not
+HIGHEST_SENT_US = 31  # header time of the highest sequence, if it came after the latest heartbeat
 COLUMNS = 32
 
 # Columns of Sequencer.holes.

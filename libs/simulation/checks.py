@@ -162,8 +162,10 @@ class BookChecks:
         ids = {name: b for b, name in enumerate(self.receiver.books())}
         flags = self.receiver.flags
         for (of, channel, symbol), book in self.truth.books.items():
-            last = self.truth.last.get((of, channel), 0)
-            if of != number or channel not in channels or not book.at(last - 1).valid:
+            last = self.truth.last.get((of, channel), 0) - 1
+            here = int(self.receiver.arrays["sequencer_channels"][channel, seq.EXPECTED]) - 1
+            # A snapshot may be on its way that ends a doubt of the venue's own.
+            if of != number or channel not in channels or not (book.at(last).valid and book.at(min(last, here)).valid):
                 continue
             b = ids.get((channel, symbol))
             if b is None:

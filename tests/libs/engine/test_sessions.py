@@ -165,3 +165,42 @@ def test_messages_within_a_heartbeats_interval_need_none(feed: Feed, host: Host)
         feed.now_us += 99_000
         host.take(feed.book(LAST, [(9_999, 77)], []))
     assert host.column("UNNAMED") == 0 and host.valid() and host.levels()[0][9_999] == 77
+
+
+def test_nothing_is_taken_for_the_session_that_never_was_named() -> None:
+    """A receiver that joined by messages alone takes none that come after an outage, before a heartbeat."""
+    host, feed = Host(), Feed()
+    host.take(feed.instrument(), feed.snapshot())
+    feed.restart()
+    feed.now_us += 100_000
+    feed.next = 3
+    host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == 1 and host.levels()[0][9_999] != 77
+    host.take(feed.heartbeat())
+    assert host.flags() == ["no_snapshot"] and host.ledger()["session"] == feed.session
+
+
+@pytest.mark.parametrize(("back_us", "refused"), [(49_000, 0), (51_000, 1)])
+def test_a_clock_that_was_set_back_within_the_session_names_another(
+    feed: Feed, host: Host, back_us: int, refused: int
+) -> None:
+    """A higher sequence stamped earlier is not taken before a heartbeat; what is a little earlier is."""
+    host.take(feed.heartbeat(), feed.instrument(), feed.snapshot())
+    feed.now_us += 90_000
+    host.take(feed.trade())
+    feed.now_us -= back_us
+    host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == refused
+    assert (host.levels()[0].get(9_999) == 77) != bool(refused)
+
+
+def test_without_a_name_no_clock_runs_backwards() -> None:
+    """The same, however little, while no heartbeat was heard."""
+    host, feed = Host(), Feed()
+    host.take(feed.instrument(), feed.snapshot())
+    feed.now_us -= 1_000
+    host.take(feed.book(LAST, [(9_999, 77)], []))
+    assert host.column("UNNAMED") == 1 and host.levels()[0].get(9_999) != 77
+    feed.session -= 1_000_000_000
+    host.take(feed.heartbeat())
+    assert host.flags() == ["no_snapshot"] and host.ledger()["session"] == feed.session
