@@ -37,8 +37,7 @@ check: lint alerts test  ## What CI runs
 
 bench: setup  ## Measure books beside named references, then the pipe under load
 	@scripts/setup.sh bench
-	$(BIN)/python -m tests.bench.book_updates
-	$(BIN)/python -m tests.bench.book_peers
+	$(BIN)/crossbook bench all $(ARGS)
 	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)" $(ARGS)
 
 fuzz: setup  ## Ten million mutated datagrams, then the property tests with many more examples

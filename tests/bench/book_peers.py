@@ -1,36 +1,23 @@
-"""The same level updates through others, in one run: ``python -m tests.bench.book_peers``.
+"""The same level updates through others, of requirements/bench.txt, where they are installed.
 
-``order_book`` is a C extension called from Python, ``sortedcontainers`` pure Python: both of requirements/bench.txt.
-Repeats are interleaved, and medians compared: figures of one run only, since they move with the neighbours.
+``order_book`` is a C extension called from Python, ``sortedcontainers`` pure Python: each gets its prices and sizes as
+Python integers made beforehand, as a user of these containers would have them.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
+import importlib
 from collections.abc import Callable, MutableMapping
 
-import numpy as np
-from order_book import OrderBook
-from sortedcontainers import SortedDict
-
-from tests.bench.book_updates import SNAPSHOT_LEVELS, drive, full_books, updates
-
-LEVELS = 4
-EVENTS = 20_000
-ROUNDS = 7
+from tests.bench.book_inputs import ASKS, AT, BIDS, Input
+from tests.bench.runner import timed
 
 Side = MutableMapping[int, int]
+Events = list[tuple[list[list[int]], list[list[int]]]]
 
 
-def fill(bids: Side, asks: Side) -> None:
-    """Give both sides the levels that `full_books` gives ours."""
-    for k in range(SNAPSHOT_LEVELS):
-        bids[100_000 - 2 * k] = asks[100_010 + 2 * k] = 5
-
-
-def apply(bids: Side, asks: Side, events: list[list[list[list[int]]]]) -> None:
-    """Apply every event's levels, as a user of these containers would."""
+def apply(bids: Side, asks: Side, events: Events) -> None:
+    """Apply every event's levels."""
     for event in events:
         for side, levels in ((bids, event[0]), (asks, event[1])):
             for price, size in levels:
@@ -40,38 +27,40 @@ def apply(bids: Side, asks: Side, events: list[list[list[list[int]]]]) -> None:
                     del side[price]
 
 
-def timed(run: Callable[[], object]) -> float:
-    """Return nanoseconds a level update."""
-    start = time.perf_counter_ns()
-    run()
-    return (time.perf_counter_ns() - start) / EVENTS / LEVELS / 2
+def _sides(name: str) -> tuple[Side, Side] | None:
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        return None
+    if name == "order_book":
+        book = module.OrderBook()
+        return book.bids, book.asks
+    return module.SortedDict(), module.SortedDict()
 
 
-def main() -> None:
-    """Print ours, the others and the ratios."""
-    data = updates(np.random.default_rng(1), EVENTS, LEVELS)
-    events = data.reshape(EVENTS, 2, LEVELS, 2).tolist()
-    books, which = full_books(1), np.zeros(EVENTS, np.int64)
-    sorted_bids, sorted_asks = SortedDict(), SortedDict()
-    fill(sorted_bids, sorted_asks)
-    peer = OrderBook()
-    fill(peer.bids, peer.asks)
+def runs(given: Input, most: int) -> dict[str, Callable[[], float]]:
+    """Return a measurement for each peer there is: the first book's snapshot, then at most ``most`` events of it."""
+    events: Events = []
+    updates = 0
+    for e in given.events[:most]:
+        middle, end = e[AT] + 2 * e[BIDS], e[AT] + 2 * (e[BIDS] + e[ASKS])
+        bids, asks = given.data[e[AT] : middle], given.data[middle:end]
+        events.append((bids.reshape(-1, 2).tolist(), asks.reshape(-1, 2).tolist()))
+        updates += int(e[BIDS] + e[ASKS])
+    found: dict[str, Callable[[], float]] = {}
+    for name in ("order_book", "sortedcontainers"):
+        sides = _sides(name)
+        if sides is None:
+            continue
+        for side, levels in enumerate(sides):
+            first, count = int(given.books.first[0, side]), int(given.books.counts[0, side])
+            prices = given.books.prices[0, side, first : first + count].tolist()
+            sizes = given.books.sizes[0, side, first : first + count].tolist()
+            for price, size in zip(prices, sizes, strict=True):
+                levels[price] = size
 
-    runs: dict[str, Callable[[], object]] = {
-        "crossbook": lambda: drive(books, data, which, LEVELS),
-        "order_book": lambda: apply(peer.bids, peer.asks, events),
-        "sortedcontainers": lambda: apply(sorted_bids, sorted_asks, events),
-    }
-    runs["crossbook"]()
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
-            found[name].append(timed(run))
-    ours = statistics.median(found["crossbook"])
-    for name, values in found.items():
-        median = statistics.median(values)
-        print(f"{name:17} {median:8.1f} ns a level update   {median / ours:6.1f} x ours")
+        def measure(sides: tuple[Side, Side] = sides) -> float:
+            return timed(lambda: apply(*sides, events), updates)
 
-
-if __name__ == "__main__":
-    main()
+        found[name] = measure
+    return found
