@@ -160,6 +160,19 @@ def simulate(
 
 
 @app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo or all.")],
+    json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
+    full: Annotated[bool, _option("--full", "Three times as many repeats.")] = False,
+    to: Annotated[Text, _option("--to", "Write the tables there as Markdown.", "FILE")] = None,
+) -> int:
+    """Measure beside named references in the same run, from a checkout."""
+    from services.cli import bench as command
+
+    return command.run(name, as_json=json, full=full, to=to)
+
+
+@app.command()
 def warm() -> int:
     """Compile every kernel now, so that nothing waits for it later."""
     from services.cli import warm as command

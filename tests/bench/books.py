@@ -33,6 +33,7 @@ from tests.bench.book_inputs import (
 from tests.bench.runner import Row, Scale, compare, skipped, timed
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "data" / "binance" / "multi_20240808"
+WHAT = "a level update of libs.book, in whole events of deltas; CPU time"
 GOAL, GOAL_ACROSS = 1.15, 2.0
 UNIT = "ns/update"
 
