@@ -49,7 +49,7 @@ def up(
     venues: Annotated[Text, _option("--venues", "Exchanges of each symbol (5).", "N")] = None,
     duration: Annotated[Text, _option("--duration", "Stop after so many seconds.", "S")] = None,
     seed: Annotated[Text, _option("--seed", "Of the generator and of injected faults (1).", "N")] = None,
-    lines: Annotated[Text, _option("--lines", "Multicast lines: a, or a and b (a).", "a|ab")] = None,
+    lines: Annotated[Text, _option("--lines", "Multicast lines: a, or a and b (ab).", "a|ab")] = None,
     loss: Annotated[Text, _option("--loss", "Share of each line's datagrams that is dropped.", "P")] = None,
     costs: Annotated[
         Text, _option("--costs", "Costs of the signals: none, or the venues' (demo).", "demo|real")

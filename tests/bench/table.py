@@ -25,6 +25,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     elif "most" in goal:
         met = row["ours"] <= goal["most"]
         wanted = f"≤ {_number(goal['most'])} {row['unit']}"
+    elif "least" in goal:
+        met = row["ours"] >= goal["least"]
+        wanted = f"≥ {_number(goal['least'])} {row['unit']}"
     else:
         met, wanted = True, ""
     notes = [] if met else ["not reached"]
