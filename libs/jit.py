@@ -1,6 +1,7 @@
 """The one door to numba.
 
-Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. numba's own
+Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. An index of a
+kernel is taken as it is: ``a[-1]`` lies outside the array (and is found under NUMBA_BOUNDSCHECK=1). numba's own
 cache does not notice an edit in *another* module (a changed layout constant silently keeps its old value), so the cache
 directory of each kernel is keyed by a digest of its module's source and of every ``libs`` or ``services`` module that
 it imports, directly or not; the CPU is part of the key too. A directory that cannot be written falls back to a private
@@ -33,9 +34,11 @@ from numba import config as _numba_config
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic as _intrinsic
+from numba.np import arrayobj
 
 __all__ = ["Signature", "cache_root", "carray", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
 
+_array_indexing: Any = arrayobj
 _config: Any = _numba_config
 _njit: Any = numba.njit
 
@@ -43,6 +46,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("libs", "services")
+
+
+_OURS = tuple(f"_ZN{len(name)}{name}" for name in (*PACKAGES, "tests"))
+_wrapping_index = _array_indexing.fix_integer_index
+
+
+def _plain_index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+    """Lower an integer index of our kernels as it is: a negative one is a mistake, not the end of the array.
+
+    numba selects between ``index`` and ``index + size`` at every access, which costs the books half their time and
+    keeps LLVM from vectorising. Code that is not ours (numba's own array functions) keeps it.
+    """
+    if kind.signed and builder.function.name.startswith(_OURS):
+        return context.cast(builder, index, kind, types.intp)
+    return _wrapping_index(context, builder, kind, index, size)
+
+
+_array_indexing.fix_integer_index = _plain_index
 
 
 def _writable(path: Path) -> bool:

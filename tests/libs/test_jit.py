@@ -117,3 +117,27 @@ def test_division_by_zero_is_that_of_numpy() -> None:
     """A kernel divides as numpy does, and never raises."""
     assert _ratio(np.array([1.0, 0.0])) == np.inf
     assert np.isnan(_ratio(np.array([0.0, 0.0])))
+
+
+def test_an_index_is_taken_as_it_is() -> None:
+    """A negative index of a kernel is not the array's end: every access would pay for that."""
+
+    @kernel
+    def take(values: np.ndarray, index: int) -> int:
+        return values[index]
+
+    everything = np.arange(8)
+    if not jit._config.BOUNDSCHECK:
+        assert take(everything[4:], -1) == 3
+
+
+def test_numbas_own_functions_keep_their_indices() -> None:
+    """Code of numba that a kernel calls may count from the end, as numpy's median does."""
+
+    @kernel
+    def middle(values: np.ndarray) -> float:
+        return np.median(values) + np.percentile(values, 50.0) + np.diff(values)[0] + np.trapezoid(values)
+
+    values = np.array([3.0, 1.0, 2.0, 5.0])
+    expected = np.median(values) + np.percentile(values, 50.0) + np.diff(values)[0] + np.trapezoid(values)
+    assert middle(values) == pytest.approx(expected)
