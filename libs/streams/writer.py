@@ -10,7 +10,7 @@ import numpy as np
 import redis
 
 from libs.clock import wall_ns
-from libs.streams.connection import REAL, TROUBLE, Connection, Surroundings
+from libs.streams.connection import REAL, TROUBLE, Command, Connection, Surroundings
 from libs.streams.instruments import Instruments
 from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
 
@@ -21,6 +21,10 @@ BACKLOG_ENTRIES = 4096
 DEFAULT_MAXLEN = 10_000
 
 Entry = tuple[str, int, bytes]
+
+
+def _add(key: str, maxlen: int) -> Command:
+    return ("XADD", key, "MAXLEN", "~", maxlen, "*")
 
 
 class PackedWriter:
@@ -56,7 +60,11 @@ class PackedWriter:
         world: Surroundings = REAL,
     ) -> None:
         self._connection = Connection(url, world=world)
-        self._prefix, self._run, self._maxlen = prefix, run, dict(maxlen)
+        self._prefix = prefix
+        self._heads: dict[str, Command] = {
+            name: (*_add(f"{prefix}{name}", maxlen.get(name, DEFAULT_MAXLEN)), "v", schema.version, "run", run)
+            for name, schema in SCHEMAS.items()
+        }
         self._backlog: deque[Entry] = deque()
         self._backlog_entries = backlog_entries
         self._lost_since = 0
@@ -161,16 +169,15 @@ class PackedWriter:
 
     def _execute(self, entries: Sequence[Entry]) -> tuple[list[Entry], Exception | None]:
         """Write entries; return those that Redis refused, which alone may be written again, and why the first was."""
-        pipe = self._connection.client.pipeline(transaction=False)
         untold = set(self._broken)
+        commands: list[Command] = []
         for stream, n, data in entries:
-            fields: dict[str, int | bytes] = {"v": SCHEMAS[stream].version, "run": self._run, "n": n, "d": data}
+            told: Command = ()
             if stream in untold:
-                fields["b"] = self._lost_since
+                told = ("b", self._lost_since)
                 untold.discard(stream)
-            length = self._maxlen.get(stream, DEFAULT_MAXLEN)
-            pipe.xadd(f"{self._prefix}{stream}", fields, maxlen=length, approximate=True)  # type: ignore[arg-type]
-        answers = pipe.execute(raise_on_error=False)
+            commands.append((*self._heads[stream], "n", n, "d", data, *told))
+        answers = self._connection.run(commands)
         refused: list[Entry] = []
         error: Exception | None = None
         for entry, answer in zip(entries, answers, strict=True):
