@@ -184,9 +184,8 @@ def kernel(function: F | None = None, *, inline: bool = False, allocates: bool =
     cached = name.split(".")[0] in PACKAGES
     if cached:
         _config.CACHE_DIR = str(cache_root() / source_digest(name))
-    options: dict[str, Any] = {"forceinline": True} if inline else {}
-    if not allocates:
-        options["_nrt"] = False
+    # Said in either case: left out, it would be what the kernel that calls this one has.
+    options: dict[str, Any] = {"_nrt": allocates} | ({"forceinline": True} if inline else {})
     compiled = _njit(nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options)(
         function
     )
