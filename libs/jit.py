@@ -29,14 +29,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba import carray, types  # type: ignore[attr-defined]
 from numba import config as _numba_config
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic as _intrinsic
 from numba.np import arrayobj
+from numba.np.arrayobj import populate_array
 
-__all__ = ["Signature", "cache_root", "carray", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
+__all__ = [
+    "Signature",
+    "cache_root",
+    "cgutils",
+    "external",
+    "intrinsic",
+    "kernel",
+    "populate_array",
+    "source_digest",
+    "types",
+]
 
 _array_indexing: Any = arrayobj
 _config: Any = _numba_config
@@ -149,7 +160,7 @@ def source_digest(module: str) -> str:
     return total.hexdigest()[:16]
 
 
-def kernel(function: F | None = None, *, inline: bool = False) -> Any:
+def kernel(function: F | None = None, *, inline: bool = False, allocates: bool = False) -> Any:
     """Compile a function to native code that runs without the GIL, cached on disk.
 
     Division by zero gives inf or nan as in numpy; indices are checked under NUMBA_BOUNDSCHECK=1 only. ``inline`` asks
@@ -161,16 +172,20 @@ def kernel(function: F | None = None, *, inline: bool = False) -> Any:
         Of arrays, NamedTuples of arrays, and scalars. It must not raise.
     inline : bool
         For small functions on the hot path.
+    allocates : bool
+        Whether the function makes or returns arrays. Others do without the reference counts that numba would keep for
+        every array that is passed on: calls that LLVM cannot remove. A kernel's caller keeps its arrays alive.
     """
     if function is None:
-        return lambda f: kernel(f, inline=inline)
+        return lambda f: kernel(f, inline=inline, allocates=allocates)
     name = function.__module__
     if name == "__main__" and (spec := getattr(sys.modules[name], "__spec__", None)) is not None:
         name = spec.name
     cached = name.split(".")[0] in PACKAGES
     if cached:
         _config.CACHE_DIR = str(cache_root() / source_digest(name))
-    options = {"forceinline": True} if inline else {}
+    # Said in either case: left out, it would be what the kernel that calls this one has.
+    options: dict[str, Any] = {"_nrt": allocates} | ({"forceinline": True} if inline else {})
     compiled = _njit(nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options)(
         function
     )
