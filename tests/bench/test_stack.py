@@ -51,7 +51,7 @@ def test_the_search_ends_close_below_the_limit(limit: int) -> None:
 
 def test_growth_is_a_share_an_hour() -> None:
     """One per cent in an hour is 0.01; what came while warming up does not count."""
-    samples = [(float(at), int(1e9 * (1 + 0.01 * at / 3600)) if at > 60 else 5) for at in range(600)]
+    samples = [(float(at), int(1e9 * (1 + 0.01 * at / 3600)) if at >= 60 else 5) for at in range(600)]
     assert math.isclose(memory.growth_per_hour(samples), 0.01, rel_tol=0.02)
     assert math.isnan(memory.growth_per_hour(samples[:70]))
 

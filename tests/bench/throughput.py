@@ -58,7 +58,7 @@ def search(measure: Any, first: int, most: int, finest: float = 1.15) -> tuple[i
 
 def rows(scale: Scale) -> list[Row]:
     """Search for 10 s a step, or 60."""
-    seconds = 1 if scale.tiny else 60 if scale.full else 10
+    seconds = 3 if scale.tiny else 60 if scale.full else 10
     tried: list[int] = []
 
     load = ("--levels", str(LEVELS), "--symbols", str(scale.pick(100, 2)), "--duration", str(seconds))

@@ -88,6 +88,9 @@ class Stack:
     def settle(self) -> None:
         """Wait until all books are valid, hold the sender, and wait until nothing is pending."""
         self.run.until(self.all_valid)
+        # The receive thread knows of a new session a little before the books do.
+        time.sleep(0.5)
+        self.run.until(self.all_valid)
         self.ask("replay", "/pause", {})
         self.run.until(lambda: self.total("pending") == self.total("missing") == 0)
         time.sleep(0.3)
