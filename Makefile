@@ -35,10 +35,10 @@ alerts:  ## Check Prometheus configuration and rules, where promtool is there
 
 check: lint alerts test  ## What CI runs
 
-bench: setup  ## Measure books beside named references, then the pipe under load
+bench: setup  ## Measure beside named references, then the pipe under load: make bench ARGS="--to bench.md"
 	@scripts/setup.sh bench
 	$(BIN)/crossbook bench all $(ARGS)
-	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)" $(ARGS)
+	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)"
 
 fuzz: setup  ## Ten million mutated datagrams, then the property tests with many more examples
 	@$(BIN)/crossbook warm

@@ -35,16 +35,15 @@ def produce(ring: Ring, total: int, batch: int) -> None:
         while at < 0:
             sched_yield()
             at = kernels.claim(ring, batch)
-        for k in range(batch):
-            for w in range(SLOT_WORDS):
-                slots[at + k * SLOT_WORDS + w] = (sent + k) * SLOT_WORDS + w << 8
+        for w in range(batch * SLOT_WORDS):
+            slots[at + w] = (sent * SLOT_WORDS + w) << 8
         kernels.publish(ring)
         sent += batch
 
 
 @kernel
 def consume(ring: Ring, total: int, batch: int) -> int:
-    """Take whatever is published, at most ``batch`` slots a release; return Σ word × (slot + 1), wrapping."""
+    """Take whatever is published, at most ``batch`` slots a release; return Σ word × (its place + 1), wrapping."""
     slots = ring.slots
     checksum = 0
     taken = 0
@@ -57,9 +56,8 @@ def consume(ring: Ring, total: int, batch: int) -> int:
         if slots[at] & 255 == kernels.SKIP:
             kernels.release(ring, slots[at] >> 16 & 0xFFFF)
             continue
-        for k in range(n):
-            for w in range(SLOT_WORDS):
-                checksum += slots[at + k * SLOT_WORDS + w] * (taken + k + 1)
+        for w in range(n * SLOT_WORDS):
+            checksum += slots[at + w] * (taken * SLOT_WORDS + w + 1)
         kernels.release(ring, n)
         taken += n
     return checksum

@@ -57,14 +57,12 @@ void produce(i64 *slots, i64 *control, i64 size, i64 total, i64 batch) {
             sched_yield();
             at = claim(slots, control, size, batch);
         }
-        for (i64 k = 0; k < batch; k++)
-            for (i64 w = 0; w < W_SLOT_WORDS; w++)
-                slots[at + k * W_SLOT_WORDS + w] = ((sent + k) * W_SLOT_WORDS + w) << 8;
+        for (i64 w = 0; w < batch * W_SLOT_WORDS; w++) slots[at + w] = (sent * W_SLOT_WORDS + w) << 8;
         release(control, W_HEAD, control[W_CLAIMED]);
     }
 }
 
-/* Take whatever is published, at most `batch` slots a release; return Σ word × (slot + 1), wrapping. */
+/* Take whatever is published, at most `batch` slots a release; return Σ word × (its place + 1), wrapping. */
 i64 consume(i64 *slots, i64 *control, i64 size, i64 total, i64 batch) {
     uint64_t checksum = 0;
     i64 taken = 0;
@@ -79,9 +77,8 @@ i64 consume(i64 *slots, i64 *control, i64 size, i64 total, i64 batch) {
             release(control, W_TAIL, control[W_TAIL] + (slots[at] >> 16 & 0xFFFF));
             continue;
         }
-        for (i64 k = 0; k < n; k++)
-            for (i64 w = 0; w < W_SLOT_WORDS; w++)
-                checksum += (uint64_t)slots[at + k * W_SLOT_WORDS + w] * (uint64_t)(taken + k + 1);
+        for (i64 w = 0; w < n * W_SLOT_WORDS; w++)
+            checksum += (uint64_t)slots[at + w] * (uint64_t)(taken * W_SLOT_WORDS + w + 1);
         release(control, W_TAIL, control[W_TAIL] + n);
         taken += n;
     }
