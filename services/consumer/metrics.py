@@ -12,7 +12,6 @@ import numpy as np
 
 from libs.book.flags import HALTED, INVALID, MUTE, NO_SNAPSHOT, STALE
 from libs.engine import columns, report, state, words
-from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
 from libs.multicast.drops import kernel_drops
@@ -104,8 +103,8 @@ class Metrics:
         self._set("md_messages_applied_total", int(ledger[columns.APPLIED]), channel=exchange)
         self._set("md_ledger_checks_total", int(ledger[columns.CHECKS]), channel=exchange)
         self._set("md_ledger_checks_failed_total", int(ledger[columns.CHECKS_FAILED]), channel=exchange)
-        for i, reason in enumerate(REFUSALS):
-            self._set("md_messages_refused_total", int(ledger[columns.REFUSED + i]), channel=exchange, reason=reason)
+        for reason, n in report.refusals(channel, ledger).items():
+            self._set("md_messages_refused_total", n, channel=exchange, reason=reason)
         said = report.channel_report(channel, ledger, self.arrays["sequencer_holes"][ch])
         for by, n in said["healed_by"].items():
             self._set("md_holes_healed_total", n, channel=exchange, by=by)
