@@ -13,6 +13,7 @@ from libs.clock import wall_ns
 from libs.streams.connection import REAL, TROUBLE, Connection, Surroundings
 from libs.streams.instruments import Instruments
 from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
+from libs.streams.shards import WHOLE, Shard
 
 LATEST = frozenset({"features", "book", "nbbo"})
 """Streams of latest states: their records come again by themselves, so a failed write keeps nothing of them."""
@@ -38,6 +39,8 @@ class PackedWriter:
         Entries of event streams (trades, status) kept while Redis is away.
     world : Surroundings
         Of the connection.
+    shard : Shard
+        Stands in every entry, where it is one of several.
 
     Attributes
     ----------
@@ -54,9 +57,11 @@ class PackedWriter:
         maxlen: Mapping[str, int],
         backlog_entries: int = BACKLOG_ENTRIES,
         world: Surroundings = REAL,
+        shard: Shard = WHOLE,
     ) -> None:
         self._connection = Connection(url, world=world)
-        self._prefix, self._run, self._maxlen = prefix, run, dict(maxlen)
+        self._prefix, self._maxlen = prefix, dict(maxlen)
+        self._origin: dict[str, int | str] = {"run": run} | ({} if shard.of == 1 else {"shard": str(shard)})
         self._backlog: deque[Entry] = deque()
         self._backlog_entries = backlog_entries
         self._lost_since = 0
@@ -164,7 +169,7 @@ class PackedWriter:
         pipe = self._connection.client.pipeline(transaction=False)
         untold = set(self._broken)
         for stream, n, data in entries:
-            fields: dict[str, int | bytes] = {"v": SCHEMAS[stream].version, "run": self._run, "n": n, "d": data}
+            fields: dict[str, int | str | bytes] = {"v": SCHEMAS[stream].version, **self._origin, "n": n, "d": data}
             if stream in untold:
                 fields["b"] = self._lost_since
                 untold.discard(stream)

@@ -79,6 +79,7 @@ class Metrics:
         for stream in SCHEMAS:
             self._set("md_redis_publish_total", writer.published_by_stream.get(stream, 0), stream=stream)
             self._set("md_redis_dropped_total", writer.dropped_by_stream.get(stream, 0), stream=stream)
+        self._set("md_other_channel_messages_total", int(counts[words.OTHER_CHANNEL]))
         for name, n in self.nbbo_states().items():
             self._gauge("md_nbbo_symbols", n, state=name)
         self._gauge("md_ready", float(writer.connected))
@@ -176,6 +177,7 @@ class Metrics:
             "joined": True,
             "channels": report.channels_report(self.arrays),
             "malformed": report.malformed_report(self.arrays["receive_counts"]),
+            "other_channel_messages": int(self.arrays["receive_counts"][words.OTHER_CHANNEL]),
             "books": report.books_report(self.arrays),
             "updates_applied": int(ledger[:, columns.UPDATES].sum()),
             "trades_applied": int(ledger[:, columns.TRADES].sum()),

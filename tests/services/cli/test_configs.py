@@ -40,7 +40,7 @@ def test_command_line_and_run_change_the_files(folder: Path, tmp_path: Path) -> 
     assert read["replay"]["start_paused"] is True
     assert read["replay"]["duration_s"] == 0
     assert read["signals"]["costs"] == "real"
-    assert read["signals"]["max_books"] == 10_240
+    assert read["signals"]["max_books"] == 16_384
     for name in ("consumer", "signals", "oms"):
         assert read[name]["redis_url"] == "unix:///run/redis.sock"
         assert read[name]["stream_prefix"] == "p:"

@@ -100,7 +100,7 @@ def test_a_small_prediction_makes_no_signal_and_is_no_skip() -> None:
         ({"best_ask": np.nan}, "one_sided"),
         ({"queue_imbalance": np.nan}, "nan_feature"),
         ({"queue_imbalance": 3.01}, "out_of_range"),
-        ({"book_id": 10_240}, "capacity"),
+        ({"book_id": 16_384}, "capacity"),
     ],
 )
 def test_a_row_that_is_not_good_makes_no_signal_but_a_count(changes: dict[str, Any], reason: str) -> None:
