@@ -13,7 +13,7 @@ from typing import Any
 from libs.errors import ConfigError
 from tests.bench import native, runner, table
 
-NAMES = ("books", "publish", "pipe", "throughput", "start", "memory")
+NAMES = ("books", "publish", "pipe", "throughput", "start", "memory", "shards")
 
 
 def measure(name: str, scale: runner.Scale) -> dict[str, Any]:
