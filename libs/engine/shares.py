@@ -20,14 +20,14 @@ def is_other_channel(r: np.ndarray, ch: int) -> bool:
     return words1(r, RECEIVE_SETTINGS)[OTHER_CHANNELS] >> ch & 1 != 0
 
 
-@kernel(inline=True)
+@kernel
 def _is_other_symbol(settings: np.ndarray, code: int, buf: np.ndarray, m: np.ndarray) -> bool:
     if code != wire.OK or m[wire.SYMBOL_LEN] == 0:
         return False
     return shard_of(buf, m[wire.SYMBOL_OFF], m[wire.SYMBOL_LEN], settings[SHARDS]) != settings[SHARD]
 
 
-@kernel
+@kernel(inline=True)
 def hand_on(r: np.ndarray, ch: int, code: int, buf: np.ndarray, m: np.ndarray, recv_ns: int) -> bool:
     """Hand the next message of a channel to the book thread, or count it where it is of another shard.
 

@@ -117,7 +117,7 @@ def _same(t: SymbolTable, book: int, buf: np.ndarray, off: int, length: int) -> 
     return True
 
 
-@kernel
+@kernel(inline=True)
 def shard_of(buf: np.ndarray, off: int, length: int, shards: int) -> int:
     """Return the shard of a canonical symbol, from 0; the same in every process, whatever the exchange.
 
