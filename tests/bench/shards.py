@@ -13,6 +13,7 @@ from libs.jit import kernel
 from libs.market.symbol_table import t_shard
 from libs.sequencing.state import CHANNELS
 from libs.wire.messages import encode
+from tests.bench import shard_processes
 from tests.bench.runner import Row, Scale, compare, cpu_ns
 from tests.libs.engine.harness import LAST, Feed, Host
 
@@ -112,7 +113,7 @@ class Side:
 
 
 def rows(scale: Scale) -> list[Row]:
-    """Measure each thread, alone and of two shards, and a channel that is left to others."""
+    """Measure each thread, alone and of two shards, a channel that is left to others, and whole processes."""
     stream = Stream(scale.pick(20_000, 500))
     alone, one, two = Side(stream), Side(stream, shard=0, shards=2), Side(stream, shard=1, shards=2)
     channels = Side(stream, other_channels=0b11110)
@@ -125,4 +126,6 @@ def rows(scale: Scale) -> list[Row]:
     found.append(compare("both threads of both shards", UNIT, runs, scale.repeats, against="takes everything"))
     for side in (alone, one, two, channels):
         side.check()
+    if not scale.tiny:
+        found.append(shard_processes.row(30.0 if scale.full else 10.0))
     return found
