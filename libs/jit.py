@@ -1,6 +1,7 @@
 """The one door to numba.
 
-Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. numba's own
+Only this module touches numba's decorators. Every kernel is compiled without the GIL and cached on disk. An index of a
+kernel is taken as it is: ``a[-1]`` lies outside the array (and is found under NUMBA_BOUNDSCHECK=1). numba's own
 cache does not notice an edit in *another* module (a changed layout constant silently keeps its old value), so the cache
 directory of each kernel is keyed by a digest of its module's source and of every ``libs`` or ``services`` module that
 it imports, directly or not; the CPU is part of the key too. A directory that cannot be written falls back to a private
@@ -28,14 +29,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba import carray, types  # type: ignore[attr-defined]
 from numba import config as _numba_config
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic as _intrinsic
+from numba.np import arrayobj
+from numba.np.arrayobj import populate_array
 
-__all__ = ["Signature", "cache_root", "carray", "cgutils", "external", "intrinsic", "kernel", "source_digest", "types"]
+__all__ = [
+    "Signature",
+    "cache_root",
+    "cgutils",
+    "external",
+    "intrinsic",
+    "kernel",
+    "populate_array",
+    "source_digest",
+    "types",
+]
 
+_array_indexing: Any = arrayobj
 _config: Any = _numba_config
 _njit: Any = numba.njit
 
@@ -43,6 +57,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("libs", "services")
+
+
+_OURS = tuple(f"_ZN{len(name)}{name}" for name in (*PACKAGES, "tests"))
+_wrapping_index = _array_indexing.fix_integer_index
+
+
+def _plain_index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+    """Lower an integer index of our kernels as it is: a negative one is a mistake, not the end of the array.
+
+    numba selects between ``index`` and ``index + size`` at every access, which costs the books half their time and
+    keeps LLVM from vectorising. Code that is not ours (numba's own array functions) keeps it.
+    """
+    if kind.signed and builder.function.name.startswith(_OURS):
+        return context.cast(builder, index, kind, types.intp)
+    return _wrapping_index(context, builder, kind, index, size)
+
+
+_array_indexing.fix_integer_index = _plain_index
 
 
 def _writable(path: Path) -> bool:
@@ -128,7 +160,7 @@ def source_digest(module: str) -> str:
     return total.hexdigest()[:16]
 
 
-def kernel(function: F | None = None, *, inline: bool = False) -> Any:
+def kernel(function: F | None = None, *, inline: bool = False, allocates: bool = False) -> Any:
     """Compile a function to native code that runs without the GIL, cached on disk.
 
     Division by zero gives inf or nan as in numpy; indices are checked under NUMBA_BOUNDSCHECK=1 only. ``inline`` asks
@@ -140,16 +172,20 @@ def kernel(function: F | None = None, *, inline: bool = False) -> Any:
         Of arrays, NamedTuples of arrays, and scalars. It must not raise.
     inline : bool
         For small functions on the hot path.
+    allocates : bool
+        Whether the function makes or returns arrays. Others do without the reference counts that numba would keep for
+        every array that is passed on: calls that LLVM cannot remove. A kernel's caller keeps its arrays alive.
     """
     if function is None:
-        return lambda f: kernel(f, inline=inline)
+        return lambda f: kernel(f, inline=inline, allocates=allocates)
     name = function.__module__
     if name == "__main__" and (spec := getattr(sys.modules[name], "__spec__", None)) is not None:
         name = spec.name
     cached = name.split(".")[0] in PACKAGES
     if cached:
         _config.CACHE_DIR = str(cache_root() / source_digest(name))
-    options = {"forceinline": True} if inline else {}
+    # Said in either case: left out, it would be what the kernel that calls this one has.
+    options: dict[str, Any] = {"_nrt": allocates} | ({"forceinline": True} if inline else {})
     compiled = _njit(nogil=True, cache=cached, error_model="numpy", boundscheck=bool(_config.BOUNDSCHECK), **options)(
         function
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from libs.jit import Signature, carray, cgutils, intrinsic, kernel, types
+from libs.jit import Signature, cgutils, intrinsic, kernel, populate_array, types
 
 
 def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -170,35 +170,15 @@ def load_i32_at(typing_context: Any, address: Any) -> Any:
     return Signature(types.int32, (types.intp,), None), codegen
 
 
-def _pointer_to(element: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(element).as_pointer())
-
-    return Signature(types.CPointer(element), (types.intp,), None), codegen
-
-
-@intrinsic
-def _words_pointer(typing_context: Any, address: Any) -> Any:
-    return _pointer_to(types.int64)
-
-
-@intrinsic
-def _floats_pointer(typing_context: Any, address: Any) -> Any:
-    return _pointer_to(types.float64)
-
-
-@intrinsic
-def _bytes_pointer(typing_context: Any, address: Any) -> Any:
-    return _pointer_to(types.uint8)
-
-
 # A directory is int64[n, 4]: an address and up to three dimensions a row. A kernel that takes one array of addresses
 # instead of eighty arrays compiles in a tenth of the time, and its calls pass one argument.
+
+DIRECTORY_WORDS = 4
 
 
 def directory(arrays: list[np.ndarray]) -> np.ndarray:
     """Return the directory of arrays that are C-contiguous and outlive it (int64[n, 4])."""
-    found = np.ones((len(arrays), 4), np.int64)
+    found = np.ones((len(arrays), DIRECTORY_WORDS), np.int64)
     for row, array in zip(found, arrays, strict=True):
         if not array.flags.c_contiguous:
             raise ValueError("a directory holds C-contiguous arrays only")
@@ -207,43 +187,78 @@ def directory(arrays: list[np.ndarray]) -> np.ndarray:
     return found
 
 
-@kernel(inline=True)
-def words1(d: np.ndarray, k: int) -> np.ndarray:
+def _view(element: Any, dimensions: int, directory_type: Any, row: bool = False) -> Any:
+    """Make an array of the memory that a directory names, or of one of its rows: owned by nobody, nothing counted."""
+    array_type = types.Array(element, dimensions - row, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = builder.mul(args[1], context.get_constant(types.intp, DIRECTORY_WORDS))
+        address, *shape = (
+            builder.load(
+                _element(
+                    context, builder, signature.args[0], args[0], builder.add(at, context.get_constant(types.intp, k))
+                )
+            )
+            for k in range(1 + dimensions)
+        )
+        size = context.get_abi_sizeof(context.get_data_type(element))
+        strides = [context.get_constant(types.intp, size)]
+        for length in reversed(shape[1:]):
+            strides.insert(0, builder.mul(strides[0], length))
+        if row:
+            address = builder.add(address, builder.mul(args[2], strides.pop(0)))
+            shape.pop(0)
+        array = context.make_array(array_type)(context, builder)
+        data = builder.inttoptr(address, context.get_data_type(element).as_pointer())
+        populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
+        return array._getvalue()
+
+    return Signature(array_type, (directory_type, types.intp) + (types.intp,) * row, None), codegen
+
+
+@intrinsic
+def words1(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as int64[:]."""
-    return carray(_words_pointer(d[k, 0]), (d[k, 1],))
+    return _view(types.int64, 1, d)
 
 
-@kernel(inline=True)
-def words2(d: np.ndarray, k: int) -> np.ndarray:
+@intrinsic
+def words2(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as int64[:, :]."""
-    return carray(_words_pointer(d[k, 0]), (d[k, 1], d[k, 2]))
+    return _view(types.int64, 2, d)
 
 
-@kernel(inline=True)
-def words3(d: np.ndarray, k: int) -> np.ndarray:
+@intrinsic
+def words2_row(typing_context: Any, d: Any, k: Any, row: Any) -> Any:
+    """Return a row of array ``k`` of a directory, which is int64[:, :]."""
+    return _view(types.int64, 2, d, row=True)
+
+
+@intrinsic
+def words3(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as int64[:, :, :]."""
-    return carray(_words_pointer(d[k, 0]), (d[k, 1], d[k, 2], d[k, 3]))
+    return _view(types.int64, 3, d)
 
 
-@kernel(inline=True)
-def floats1(d: np.ndarray, k: int) -> np.ndarray:
+@intrinsic
+def floats1(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as float64[:]."""
-    return carray(_floats_pointer(d[k, 0]), (d[k, 1],))
+    return _view(types.float64, 1, d)
 
 
-@kernel(inline=True)
-def floats2(d: np.ndarray, k: int) -> np.ndarray:
+@intrinsic
+def floats2(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as float64[:, :]."""
-    return carray(_floats_pointer(d[k, 0]), (d[k, 1], d[k, 2]))
+    return _view(types.float64, 2, d)
 
 
-@kernel(inline=True)
-def bytes1(d: np.ndarray, k: int) -> np.ndarray:
+@intrinsic
+def bytes1(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as uint8[:]."""
-    return carray(_bytes_pointer(d[k, 0]), (d[k, 1],))
+    return _view(types.uint8, 1, d)
 
 
-@kernel(inline=True)
-def bytes2(d: np.ndarray, k: int) -> np.ndarray:
+@intrinsic
+def bytes2(typing_context: Any, d: Any, k: Any) -> Any:
     """Return array ``k`` of a directory as uint8[:, :]."""
-    return carray(_bytes_pointer(d[k, 0]), (d[k, 1], d[k, 2]))
+    return _view(types.uint8, 2, d)

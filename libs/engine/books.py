@@ -25,6 +25,7 @@ from libs.engine.columns import (
     STALE as STALE_COLUMN,
 )
 from libs.engine.directory import (
+    LEDGER,
     ROWS,
     SCRATCH,
     SETTINGS,
@@ -32,7 +33,6 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
-    ledger_of,
     nbbo_of,
     symbol_of,
     table_of,
@@ -49,7 +49,7 @@ from libs.engine.slots import INCOMPLETE_EVENT
 from libs.engine.waiting import drop_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
-from libs.memory import words1, words2
+from libs.memory import words1, words2, words2_row
 from libs.nbbo import kernels as nbbo
 from libs.telemetry.hdr_kernels import record
 
@@ -82,7 +82,7 @@ def notice_validity(p: np.ndarray, b: int, before: int, refreshed: bool, sent_us
     """
     after = book_word(p, b, state_book.FLAGS)
     exchange = exchange_of(p, b)
-    ledger = ledger_of(p, exchange)
+    ledger = words2_row(p, LEDGER, exchange)
     if after & GAP and not before & GAP:
         ledger[GAP_BOOKS] += 1
     elif before & GAP and not after & GAP:
@@ -120,8 +120,8 @@ def change_flags(
     if drop_event:
         parts = book.abandon_event(books_of(p), b)
         exchange = exchange_of(p, b)
-        ledger_of(p, exchange)[PENDING_PARTS] -= parts
-        ledger_of(p, exchange)[REFUSED + INCOMPLETE_EVENT] += parts
+        words2_row(p, LEDGER, exchange)[PENDING_PARTS] -= parts
+        words2_row(p, LEDGER, exchange)[REFUSED + INCOMPLETE_EVENT] += parts
     book.set_flags(books_of(p), b, set_mask, clear_mask)
     if book_word(p, b, state_book.FLAGS) == before:
         return
@@ -133,7 +133,7 @@ def change_flags(
 @kernel
 def hear(p: np.ndarray, ch: int, mono_ns: int) -> None:
     """Note a sign of life of a channel; its books are stale no longer."""
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     ledger[HEARD_NS] = mono_ns
     if ledger[STALE_COLUMN] == 1:
         ledger[STALE_COLUMN] = 0

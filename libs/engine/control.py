@@ -34,6 +34,7 @@ from libs.engine.columns import (
     STALE as STALE_COLUMN,
 )
 from libs.engine.directory import (
+    LEDGER,
     NBBO,
     SCRATCH,
     SETTINGS,
@@ -44,14 +45,13 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
-    ledger_of,
 )
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
 from libs.engine.slots import NO_BOOK, OTHER_SHARD, REFUSALS, byte_of, signed_byte_of
 from libs.engine.waiting import NEWEST_SEQUENCE, UPTO, WANTED_NS, forget, void, want_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
-from libs.memory import words1, words2
+from libs.memory import words1, words2, words2_row
 from libs.nbbo.states import CROSSED_UNCERTAIN
 from libs.sequencing.state import CHANNELS
 
@@ -61,7 +61,7 @@ N_REASONS = len(REFUSALS)
 @kernel
 def on_heartbeat(p: np.ndarray, slots: np.ndarray, at: int, ch: int) -> None:
     """Take in a watermark, and check the two equations of wire.md against what the receive side had counted by then."""
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = slots[at + 1]
     ledger[WATERMARK_US] = max(ledger[WATERMARK_US], slots[at + 5])
     # Counted by the receive thread, which hands none of them on.
@@ -90,7 +90,7 @@ def _change_channel(p: np.ndarray, ch: int, set_mask: int, clear_mask: int, drop
 def on_status(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None:
     """Apply a status code (wire.md) to one book, or to all of the channel."""
     code = slots[at + 1]
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     ledger[APPLIED] += 1
     set_mask = 0
     clear_mask = 0
@@ -133,7 +133,7 @@ def on_instrument(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) ->
     word = slots[at + 1]
     flags = byte_of(word, 0)
     books = books_of(p)
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     ledger[APPLIED] += 1
     known = book_word(p, b, state_book.TICK) != 0
     changed = (
@@ -172,7 +172,7 @@ def on_instrument(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) ->
 @kernel
 def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_ns: int) -> None:
     """Mark every book of a channel, and ask for its snapshot: any of them may have missed something."""
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     ledger[LOST_UPTO] = first + lost - 1
     if ledger[HOLES_OPEN] == 0:
         ledger[LOST_NS] = opened_ns
@@ -194,14 +194,16 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_
 def on_suspect(p: np.ndarray, ch: int, doubted: int) -> None:
     """Doubt the books of a channel with an open hole, or trust them again."""
     mask = SUSPECT
-    ledger_of(p, ch)[DOUBTED] = doubted
-    _change_channel(p, ch, mask if doubted else 0, 0 if doubted else mask, False, ledger_of(p, ch)[LAST_SENT_US])
+    words2_row(p, LEDGER, ch)[DOUBTED] = doubted
+    _change_channel(
+        p, ch, mask if doubted else 0, 0 if doubted else mask, False, words2_row(p, LEDGER, ch)[LAST_SENT_US]
+    )
 
 
 @kernel
 def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
     """Begin a session; when another one came before, its books are void."""
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = session
     if old != 0:
         ledger[WATERMARK_US] = 0
@@ -222,7 +224,7 @@ def tick(p: np.ndarray, mono_ns: int) -> None:
     """Find channels that have gone silent, and let crossed markets of uncertain age grow older."""
     now = 0
     for ch in range(CHANNELS):
-        ledger = ledger_of(p, ch)
+        ledger = words2_row(p, LEDGER, ch)
         limit = words1(p, SETTINGS)[STALE_AFTER_NS + ch]
         if ledger[HEARD_NS] > 0 and ledger[STALE_COLUMN] == 0 and mono_ns - ledger[HEARD_NS] > limit:
             ledger[STALE_COLUMN] = 1
@@ -234,5 +236,5 @@ def tick(p: np.ndarray, mono_ns: int) -> None:
             for exchange in range(CHANNELS):
                 b = words2(p, TABLE + 5)[symbol, exchange]
                 if b >= 0:
-                    update_nbbo(p, b, ledger_of(p, exchange)[LAST_SENT_US], now)
+                    update_nbbo(p, b, words2_row(p, LEDGER, exchange)[LAST_SENT_US], now)
                     break

@@ -173,12 +173,6 @@ def book_word(d: np.ndarray, b: int, word: int) -> int:
 
 
 @kernel(inline=True)
-def ledger_of(d: np.ndarray, ch: int) -> np.ndarray:
-    """Return the book side's ledger of a channel (int64[COLUMNS])."""
-    return words2(d, LEDGER)[ch]
-
-
-@kernel(inline=True)
 def book_count(d: np.ndarray) -> int:
     """Return how many books are registered."""
     return words1(d, TABLE)[0]

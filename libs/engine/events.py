@@ -22,6 +22,7 @@ from libs.engine.columns import (
     UPDATES,
 )
 from libs.engine.directory import (
+    LEDGER,
     ROWS,
     SCRATCH,
     TRADES_MISSED_US,
@@ -31,7 +32,6 @@ from libs.engine.directory import (
     book_count,
     book_word,
     books_of,
-    ledger_of,
 )
 from libs.engine.rows import put_trade, show_book
 from libs.engine.slots import BAD_BODY, CAPACITY, INCOMPLETE_EVENT, NOT_VALID, byte_of, signed_byte_of
@@ -54,7 +54,7 @@ from libs.engine.waiting import (
 )
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
-from libs.memory import words1, words2
+from libs.memory import words1, words2, words2_row
 from libs.telemetry.hdr_kernels import record
 
 TRADE_WINDOW_US = 1_000_000
@@ -80,7 +80,7 @@ def _settle(p: np.ndarray, code: int, ledger: np.ndarray, b: int) -> None:
 @kernel
 def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns: int) -> None:
     """Take in an OrderBook message, whose record begins at word ``at``."""
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     books = books_of(p)
     word = slots[at + 1]
     flags = byte_of(word, 0)
@@ -145,10 +145,10 @@ def on_trade(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None
     size = slots[at + 9]
     flags = byte_of(word, 0)
     if price < 0 or size < 0:
-        ledger_of(p, ch)[REFUSED + BAD_BODY] += 1
+        words2_row(p, LEDGER, ch)[REFUSED + BAD_BODY] += 1
         return
-    ledger_of(p, ch)[APPLIED] += 1
-    ledger_of(p, ch)[TRADES] += 1
+    words2_row(p, LEDGER, ch)[APPLIED] += 1
+    words2_row(p, LEDGER, ch)[TRADES] += 1
     side = 0 if flags & 2 else (1 if flags & 1 else -1)
     put_trade(p, b, side, slots, at, signed_byte_of(word, 1), signed_byte_of(word, 2))
 
@@ -163,7 +163,7 @@ def _splice(p: np.ndarray, ch: int, b: int, sequence: int, mono_ns: int) -> None
         if at < 0:
             return
         if book_word(p, b, state_book.FLAGS) & book.NEEDS_SNAPSHOT:
-            ledger_of(p, ch)[REFUSED + NOT_VALID] += 1
+            words2_row(p, LEDGER, ch)[REFUSED + NOT_VALID] += 1
             note_settled(p, b, log[at + 2])
         else:
             words1(p, WAITING_CONTROL)[SPLICED] += 1
@@ -183,7 +183,7 @@ def on_requested(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mon
         if book_word(p, b, state_book.MODE) != state_book.IDLE or not before & book.NEEDS_SNAPSHOT:
             counts[UNNEEDED] += 1
             return
-        if sequence < max(row[UPTO], ledger_of(p, ch)[LOST_UPTO]):
+        if sequence < max(row[UPTO], words2_row(p, LEDGER, ch)[LOST_UPTO]):
             counts[STALE] += 1
             row[WANTED_NS] = 0
             want_snapshot(p, b, mono_ns)

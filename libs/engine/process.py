@@ -7,7 +7,7 @@ import numpy as np
 from libs.engine.books import hear
 from libs.engine.columns import BATCH, BUSY_POLL, LAST_FEED_US, LAST_SENT_US, MESSAGES, REFUSED, REQUEST_BELL
 from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
-from libs.engine.directory import HEARD, PUBLISHER_WAKE, SCRATCH, SETTINGS, WAKE, ledger_of, ring_of
+from libs.engine.directory import HEARD, LEDGER, PUBLISHER_WAKE, SCRATCH, SETTINGS, WAKE, ring_of
 from libs.engine.events import on_book, on_requested, on_trade, settle_waiting
 from libs.engine.requests import ring_bell
 from libs.engine.slots import BOOK, HEARTBEAT, INSTRUMENT, LOST, NO_BOOK, SNAPSHOT_PART, STATUS, SUSPECT, TRADE
@@ -16,7 +16,7 @@ from libs.engine.slots import SESSION as SESSION_SLOT
 from libs.engine.waiting import BELL
 from libs.jit import kernel
 from libs.libc import CLOCK_MONOTONIC, c_read, c_write, now_ns, poll
-from libs.memory import address_of, load_acquire, words1
+from libs.memory import address_of, load_acquire, words1, words2_row
 from libs.ring.kernels import SKIP, available, first, is_sleeping, release, set_sleeping
 from libs.sequencing.state import CHANNELS
 
@@ -29,7 +29,7 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
     head = slots[at]
     kind = head & 0xFF
     b = head >> 32 & 0xFFFFFFFF
-    ledger = ledger_of(p, ch)
+    ledger = words2_row(p, LEDGER, ch)
     if kind <= INSTRUMENT:
         hear(p, ch, mono_ns)
         ledger[LAST_SENT_US] = slots[at + 3]

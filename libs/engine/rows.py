@@ -9,6 +9,7 @@ from libs.book.flags import INVALID
 from libs.book.kernels import copy_top
 from libs.engine.columns import DEPTH_LEVELS, FEATURE_ROWS, LIQUIDITY_BPS, NBBO_ROWS, SESSION
 from libs.engine.directory import (
+    LEDGER,
     OUT_BOOK_DIRTY,
     OUT_BOOK_QUEUE,
     OUT_BOOK_VERSION,
@@ -29,7 +30,6 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
-    ledger_of,
     nbbo_of,
     symbol_of,
 )
@@ -47,7 +47,7 @@ from libs.engine.outputs import (
 )
 from libs.features.kernels import compute_row, quotes
 from libs.jit import kernel
-from libs.memory import bytes2, fence, floats2, load_acquire, load_i64, store_release, words1, words2
+from libs.memory import bytes2, fence, floats2, load_acquire, load_i64, store_release, words1, words2, words2_row
 from libs.streams.schemas import TOP_LEVELS
 
 # First words of fields in the records.
@@ -83,7 +83,7 @@ def _put_key(
     row[1] = exchange | valid << 8 | incomplete << 16 | flags << 32
     if row[KEY_SYMBOL] == 0:
         _put_name(p, row, KEY_SYMBOL, b)
-    row[KEY_SESSION] = ledger_of(p, exchange)[SESSION]
+    row[KEY_SESSION] = words2_row(p, LEDGER, exchange)[SESSION]
     row[KEY_SEQUENCE] = book_word(p, b, state_book.SEQUENCE)
     row[KEY_FEED] = book_word(p, b, state_book.FEED_TS_US)
     row[KEY_EXCHANGE_TS] = book_word(p, b, state_book.EXCHANGE_TS_US)
@@ -234,7 +234,7 @@ def put_trade(p: np.ndarray, b: int, side: int, slots: np.ndarray, at: int, pric
     exchange = exchange_of(p, b)
     row[0] = b | exchange << 32 | (side & 0xFF) << 40 | (price_exp & 0xFF) << 48 | (size_exp & 0xFF) << 56
     _put_name(p, row, 1, b)
-    row[9] = ledger_of(p, exchange)[SESSION]
+    row[9] = words2_row(p, LEDGER, exchange)[SESSION]
     row[10] = slots[at + 2]
     row[11] = slots[at + 7]
     row[12] = slots[at + 8]
@@ -269,7 +269,7 @@ def put_status(
             | (book_word(p, b, state_book.MULTIPLIER_EXP) & 0xFF) << 16
             | book_word(p, b, state_book.INVERSE) << 24
         )
-    row[10] = ledger_of(p, exchange)[SESSION]
+    row[10] = words2_row(p, LEDGER, exchange)[SESSION]
     row[11] = sequence
     row[12] = feed_us
     row[13] = sent_us

@@ -16,6 +16,7 @@ from libs.book.events import NEEDS_SNAPSHOT
 from libs.book.flags import BAD, GAP
 from libs.engine.columns import BUFFERED, REFUSED, REQUESTS_ON, SESSION
 from libs.engine.directory import (
+    LEDGER,
     SCRATCH,
     SETTINGS,
     SNAPSHOT_REQUESTS,
@@ -26,12 +27,11 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
-    ledger_of,
 )
 from libs.engine.requests import put_request
 from libs.engine.slots import NOT_VALID
 from libs.jit import kernel
-from libs.memory import words1, words2
+from libs.memory import words1, words2, words2_row
 from libs.ring.state import SLOT_WORDS
 
 # Words of ``waiting``, a row a book.
@@ -94,7 +94,7 @@ def _unlink_oldest(p: np.ndarray, b: int) -> int:
     row[OLDEST] = log[at + _NEXT]
     if row[OLDEST] == 0:
         row[NEWEST] = 0
-    ledger_of(p, log[at + _CHANNEL])[BUFFERED] -= 1
+    words2_row(p, LEDGER, log[at + _CHANNEL])[BUFFERED] -= 1
     return at
 
 
@@ -102,7 +102,7 @@ def _unlink_oldest(p: np.ndarray, b: int) -> int:
 def _refuse_oldest(p: np.ndarray, b: int) -> None:
     log = words1(p, WAITING_LOG)
     at = _unlink_oldest(p, b)
-    ledger_of(p, log[at + _CHANNEL])[REFUSED + NOT_VALID] += 1
+    words2_row(p, LEDGER, log[at + _CHANNEL])[REFUSED + NOT_VALID] += 1
     row = words2(p, WAITING)[b]
     row[UPTO] = max(row[UPTO], log[at + _SEQUENCE])
 
@@ -176,7 +176,7 @@ def _keep(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> bool:
     else:
         row[OLDEST] = place + 1
     row[NEWEST] = place + 1
-    ledger_of(p, ch)[BUFFERED] += 1
+    words2_row(p, LEDGER, ch)[BUFFERED] += 1
     return True
 
 
@@ -184,7 +184,7 @@ def _keep(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> bool:
 def want_snapshot(p: np.ndarray, b: int, mono_ns: int) -> None:
     """Ask for a book's snapshot, unless that was done a moment ago."""
     row = words2(p, WAITING)[b]
-    session = ledger_of(p, exchange_of(p, b))[SESSION]
+    session = words2_row(p, LEDGER, exchange_of(p, b))[SESSION]
     if words1(p, SETTINGS)[REQUESTS_ON] == 0 or session == 0:
         return
     if row[WANTED_NS] != 0 and mono_ns - row[WANTED_NS] < WANT_AGAIN_NS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from libs.jit import kernel
+from libs.memory import copy_bytes
 from libs.sequencing.holes import announce, fill, open_hole
 from libs.sequencing.state import (
     BEFORE_JOIN,
@@ -174,7 +175,7 @@ def hold(
     channel = s.channels[ch]
     place = sequence & (HOLD_MESSAGES - 1)
     at = (ch * HOLD_MESSAGES + place) * HOLD_BYTES
-    s.hold_bytes[at : at + length] = buf[start : start + length]
+    copy_bytes(s.hold_bytes, at, buf, start, length)
     s.hold_sequence[ch, place] = sequence
     s.hold_length[ch, place] = length
     s.hold_recv_ns[ch, place] = recv_ns

@@ -71,7 +71,7 @@ class OrderWorld:
         self.now = 0
         self.outcome = Outcome(plan.seed)
         self.redis = VirtualRedis(lambda: (WALL_NS + self.now) // MS, rng)
-        self.world = Surroundings(self.redis.connect, lambda: self.now / 1e9, lambda seconds: None, rng)
+        self.world = Surroundings(self.redis.connect, self.redis.run, lambda: self.now / 1e9, lambda seconds: None, rng)
         books = [ShownBook(0, SYMBOLS[0]), ShownBook(3, SYMBOLS[0]), ShownBook(3, SYMBOLS[1])]
         self.market = ShownMarket(self.world, rng, books)
         self.market.start(0)

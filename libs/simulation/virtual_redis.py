@@ -7,7 +7,7 @@ pipeline were carried out (their answers are lost), a write is refused from some
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,14 @@ class VirtualRedis:
     def connect(self, url: str, **times: Any) -> Any:
         """Stand in for ``redis.Redis.from_url``."""
         return Client(self)
+
+    def run(self, client: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Stand in for :func:`libs.streams.connection.run_together`; of commands XADD with MAXLEN alone."""
+        pipe = client.pipeline(transaction=False)
+        for name, key, _, _, maxlen, place, *words in commands:
+            assert (name, place) == ("XADD", "*")
+            pipe.xadd(key, dict(zip(words[::2], words[1::2], strict=True)), maxlen=maxlen)
+        return list(pipe.execute(raise_on_error=False))
 
 
 class Client:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import redis
 
-from libs.streams.connection import REAL, TROUBLE, Connection, Surroundings
+from libs.streams.connection import REAL, TROUBLE, Command, Connection, Surroundings
 from libs.streams.writer import BACKLOG_ENTRIES, DEFAULT_MAXLEN
 
 
@@ -85,12 +85,13 @@ class RecordWriter:
     def _execute(self) -> None:
         if not self._backlog:
             return
-        pipe = self._connection.client.pipeline(transaction=False)
         batch = list(self._backlog)
+        commands: list[Command] = []
         for stream, fields in batch:
             length = self._maxlen.get(stream, DEFAULT_MAXLEN)
-            pipe.xadd(f"{self._prefix}{stream}", dict(fields), maxlen=length, approximate=True)  # type: ignore[arg-type]
-        answers = pipe.execute(raise_on_error=False)
+            words = (word for pair in fields.items() for word in pair)
+            commands.append(("XADD", f"{self._prefix}{stream}", "MAXLEN", "~", length, "*", *words))
+        answers = self._connection.run(commands)
         # What was written beside an error must not be written again: only what Redis refused stays.
         refused = [record for record, answer in zip(batch, answers, strict=True) if isinstance(answer, Exception)]
         self._backlog = deque(refused)

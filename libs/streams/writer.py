@@ -10,7 +10,7 @@ import numpy as np
 import redis
 
 from libs.clock import wall_ns
-from libs.streams.connection import REAL, TROUBLE, Connection, Surroundings
+from libs.streams.connection import REAL, TROUBLE, Command, Connection, Surroundings
 from libs.streams.instruments import Instruments
 from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
 from libs.streams.shards import WHOLE, Shard
@@ -22,6 +22,10 @@ BACKLOG_ENTRIES = 4096
 DEFAULT_MAXLEN = 10_000
 
 Entry = tuple[str, int, bytes]
+
+
+def _add(key: str, maxlen: int) -> Command:
+    return ("XADD", key, "MAXLEN", "~", maxlen, "*")
 
 
 class PackedWriter:
@@ -60,8 +64,12 @@ class PackedWriter:
         shard: Shard = WHOLE,
     ) -> None:
         self._connection = Connection(url, world=world)
-        self._prefix, self._maxlen = prefix, dict(maxlen)
-        self._origin: dict[str, int | str] = {"run": run} | ({} if shard.of == 1 else {"shard": str(shard)})
+        self._prefix = prefix
+        origin: Command = ("run", run) if shard.of == 1 else ("run", run, "shard", str(shard))
+        self._heads: dict[str, Command] = {
+            name: (*_add(f"{prefix}{name}", maxlen.get(name, DEFAULT_MAXLEN)), "v", schema.version, *origin)
+            for name, schema in SCHEMAS.items()
+        }
         self._backlog: deque[Entry] = deque()
         self._backlog_entries = backlog_entries
         self._lost_since = 0
@@ -166,16 +174,15 @@ class PackedWriter:
 
     def _execute(self, entries: Sequence[Entry]) -> tuple[list[Entry], Exception | None]:
         """Write entries; return those that Redis refused, which alone may be written again, and why the first was."""
-        pipe = self._connection.client.pipeline(transaction=False)
         untold = set(self._broken)
+        commands: list[Command] = []
         for stream, n, data in entries:
-            fields: dict[str, int | str | bytes] = {"v": SCHEMAS[stream].version, **self._origin, "n": n, "d": data}
+            told: Command = ()
             if stream in untold:
-                fields["b"] = self._lost_since
+                told = ("b", self._lost_since)
                 untold.discard(stream)
-            length = self._maxlen.get(stream, DEFAULT_MAXLEN)
-            pipe.xadd(f"{self._prefix}{stream}", fields, maxlen=length, approximate=True)  # type: ignore[arg-type]
-        answers = pipe.execute(raise_on_error=False)
+            commands.append((*self._heads[stream], "n", n, "d", data, *told))
+        answers = self._connection.run(commands)
         refused: list[Entry] = []
         error: Exception | None = None
         for entry, answer in zip(entries, answers, strict=True):

@@ -161,7 +161,7 @@ def simulate(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="books, publish, pipe, throughput, start, memory, shards or all.")],
+    name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards or all.")],
     json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
     full: Annotated[bool, _option("--full", "Three times as many repeats.")] = False,
     to: Annotated[Text, _option("--to", "Write the tables there as Markdown.", "FILE")] = None,

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from libs.errors import MissingError
+from libs.market.exchanges import EXCHANGES
 from services.cli import figures
 from services.cli.api import Endpoint
 from services.cli.arguments import config_folder
@@ -160,16 +161,36 @@ def _recovery_lines(consumer: Health) -> list[str]:
             for name, key in (("p50", "p50_ns"), ("p99", "p99_ns"), ("max", "max_ns"))
         )
         found.append(f"time to heal: {times} over {figures.count(heal['count'])} holes")
-    for channel, ledger in consumer["channels"].items():
-        for line, state in ledger.get("lines", {}).items():
-            if state["silent"] or state["lagging"]:
-                how = "is silent" if state["silent"] else f"lags: {state['transit_us']:,} µs under way"
-                found.append(f"line {line} of {channel} {how}")
+    found += _line_lines(consumer["channels"])
     recovery = consumer.get("recovery", {})
     if recovery:
-        counts = ", ".join(f"{key} {figures.count(n)}" for key, n in recovery.get("counters", {}).items() if n)
+        counts = ", ".join(
+            f"{_counter_name(key)} {figures.count(n)}" for key, n in recovery.get("counters", {}).items() if n
+        )
         found.append(f"recovery: {'connected' if recovery.get('connected') else 'not connected'}; {counts or 'idle'}")
     snapshots = consumer.get("snapshots", {})
     if any(snapshots.values()):
         found.append("requested snapshots: " + ", ".join(f"{key} {n:,}" for key, n in snapshots.items() if n))
     return found
+
+
+def _line_lines(channels: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the lines, the channels of each together."""
+    silent: dict[str, list[str]] = {}
+    lagging: dict[str, list[str]] = {}
+    for channel, ledger in channels.items():
+        for line, state in ledger.get("lines", {}).items():
+            if state["silent"]:
+                silent.setdefault(line, []).append(channel)
+            elif state["lagging"]:
+                lagging.setdefault(line, []).append(f"{channel} ({state['transit_us']:,} µs under way)")
+    return [
+        *(f"line {line} is silent: {', '.join(names)}" for line, names in silent.items()),
+        *(f"line {line} lags: {', '.join(names)}" for line, names in lagging.items()),
+    ]
+
+
+def _counter_name(key: str) -> str:
+    """Return a counter of libs.recovery.counts for people: those by channel end in its number."""
+    what, _, number = key.rpartition("_")
+    return f"{what} {EXCHANGES[int(number)]}" if number.isdecimal() and int(number) < len(EXCHANGES) else key

@@ -19,7 +19,7 @@ from libs.errors import MissingError
 from libs.jit import cache_root
 
 FOLDER = Path(__file__).parent / "reference"
-FLAGS = ("-O3", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-pthread", "-Wall", "-Werror")
+FLAGS = ("-O3", "-march=native", "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-pthread")
 
 
 @functools.cache

@@ -117,3 +117,56 @@ def test_division_by_zero_is_that_of_numpy() -> None:
     """A kernel divides as numpy does, and never raises."""
     assert _ratio(np.array([1.0, 0.0])) == np.inf
     assert np.isnan(_ratio(np.array([0.0, 0.0])))
+
+
+def test_an_index_is_taken_as_it_is() -> None:
+    """A negative index of a kernel is not the array's end: every access would pay for that."""
+
+    @kernel
+    def take(values: np.ndarray, index: int) -> int:
+        return values[index]
+
+    everything = np.arange(8)
+    if not jit._config.BOUNDSCHECK:
+        assert take(everything[4:], -1) == 3
+
+
+def test_numbas_own_functions_keep_their_indices() -> None:
+    """Code of numba that a kernel calls may count from the end, as numpy's median does."""
+
+    @kernel(allocates=True)
+    def middle(values: np.ndarray) -> float:
+        return np.median(values) + np.percentile(values, 50.0) + np.diff(values)[0] + np.trapezoid(values)
+
+    values = np.array([3.0, 1.0, 2.0, 5.0])
+    expected = np.median(values) + np.percentile(values, 50.0) + np.diff(values)[0] + np.trapezoid(values)
+    assert middle(values) == pytest.approx(expected)
+
+
+def test_a_kernel_counts_no_references() -> None:
+    """Arrays that a kernel passes on are not counted: no call to numba's runtime stands in its code."""
+
+    @kernel
+    def best(values: np.ndarray) -> int:
+        return values[0]
+
+    @kernel
+    def total(values: np.ndarray) -> int:
+        found = 0
+        for k in range(len(values)):
+            found += best(values[k])
+        return found
+
+    assert total(np.arange(6).reshape(2, 3)) == 3
+    assert all("call" not in line or "NRT_" not in line for line in total.inspect_asm(total.signatures[0]).splitlines())
+
+
+def test_a_hidden_allocation_does_not_compile() -> None:
+    """Copying one part of an array to another makes a temporary one: a kernel that has not said so is refused."""
+
+    @kernel
+    def move(values: np.ndarray) -> None:
+        values[0:2] = values[1:3]
+
+    with pytest.raises(Exception, match="NRT required"):
+        move(np.arange(4))

@@ -143,7 +143,7 @@ def _evolve(m: Market, s: int, seconds: float) -> None:
     )  # fmt: skip
 
 
-@kernel
+@kernel(allocates=True)
 def _cluster(m: Market, c: Chunk, levels: float, seconds: float, weight: int, scratch: np.ndarray) -> None:
     """One arrival: a book event of one exchange, or prints and the book event that they cause."""
     venues = m.counters[VENUES]
@@ -230,7 +230,7 @@ def _stamp(m: Market, e: np.ndarray, rate: float, feed_us: int) -> None:
     e[EXCHANGE_US] = e[FEED_US] - m.words[e[ID], DELAY_US]
 
 
-@kernel
+@kernel(allocates=True)
 def snapshots(m: Market, c: Chunk, scratch: np.ndarray, pace: float, rate: float, feed_us: int) -> int:
     """Replace a chunk's events by the first snapshots of the next books; return how many books are still to come.
 

@@ -6,16 +6,20 @@ cannot be exchanged, so all its callers, up to what the simulator calls, are run
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from libs import memory
+from libs.engine import directory
 from libs.simulation.receiver import Cores
 
 
@@ -40,7 +44,31 @@ def _exchange(array: np.ndarray, index: int, value: int) -> int:
     return before
 
 
+@lru_cache(4096)
+def _memory(address: int, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer((ctypes.c_char * size).from_address(address), dtype).reshape(shape)
+
+
+def _view(dtype: type, dimensions: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Return what libs.memory's views of a directory are without numba."""
+
+    def view(d: np.ndarray, k: int) -> np.ndarray:
+        address, *shape = d[k, : 1 + dimensions].tolist()
+        return _memory(address, tuple(shape), dtype)
+
+    return view
+
+
 INTRINSICS = {
+    memory.words1: _view(np.int64, 1),
+    memory.words2: _view(np.int64, 2),
+    memory.words2_row: lambda d, k, row: _view(np.int64, 2)(d, k)[row],
+    memory.words3: _view(np.int64, 3),
+    memory.floats1: _view(np.float64, 1),
+    memory.floats2: _view(np.float64, 2),
+    memory.bytes1: _view(np.uint8, 1),
+    memory.bytes2: _view(np.uint8, 2),
     memory.load_acquire: lambda array, index: array[index],
     memory.store_release: _store,
     memory.exchange: _exchange,
@@ -126,7 +154,8 @@ def cores_of(mutation: Mutation) -> Cores:
         raise ValueError(
             f"{mutation.name}: {mutation.old!r} stands {source.count(mutation.old)} times in {mutation.function}"
         )
-    interpreted = _callers(target)
+    # Kernels without reference counts hand no arrays to Python: views are made here.
+    interpreted = _callers(target) | {k for k in _kernels() if k.py_func.__module__ == directory.__name__}
     scopes = _scopes(interpreted)
     code = compile(source.replace(mutation.old, mutation.new), f"<{mutation.name}>", "exec")
     changed: dict[str, Any] = {}

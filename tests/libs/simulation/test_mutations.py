@@ -49,7 +49,7 @@ MUTATIONS = (
              "forget(p, b, NEWEST_SEQUENCE)"),
     Mutation("old deltas on a new snapshot", "libs.engine.events", "_splice", "forget(p, b, sequence)", "pass"),
     Mutation("stale snapshot believed", "libs.engine.events", "on_requested",
-             "sequence < max(row[UPTO], ledger_of(p, ch)[LOST_UPTO])", "False"),
+             "sequence < max(row[UPTO], words2_row(p, LEDGER, ch)[LOST_UPTO])", "False"),
 )  # fmt: skip
 
 CAUGHT = {

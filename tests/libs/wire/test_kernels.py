@@ -134,7 +134,7 @@ def test_utf8_on_every_pair_and_edge() -> None:
     assert not wrong
 
 
-@kernel
+@kernel(allocates=True)
 def _walk_many(base: np.ndarray, ends: np.ndarray, n: int, seed: int, seen: np.ndarray) -> int:
     """Walk ``n`` mutated datagrams; count each code in ``seen``; return how many walks left their datagram."""
     state = seed
