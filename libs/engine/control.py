@@ -47,7 +47,7 @@ from libs.engine.directory import (
     exchange_of,
 )
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
-from libs.engine.slots import NO_BOOK, REFUSALS, byte_of, signed_byte_of
+from libs.engine.slots import NO_BOOK, OTHER_SHARD, REFUSALS, byte_of, signed_byte_of
 from libs.engine.waiting import NEWEST_SEQUENCE, UPTO, WANTED_NS, forget, void, want_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
@@ -64,6 +64,8 @@ def on_heartbeat(p: np.ndarray, slots: np.ndarray, at: int, ch: int) -> None:
     ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = slots[at + 1]
     ledger[WATERMARK_US] = max(ledger[WATERMARK_US], slots[at + 5])
+    # Counted by the receive thread, which hands none of them on.
+    ledger[REFUSED + OTHER_SHARD] = slots[at + 15]
     settled = ledger[APPLIED]
     for reason in range(N_REASONS):
         settled += ledger[REFUSED + reason]

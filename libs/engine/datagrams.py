@@ -8,20 +8,27 @@ from __future__ import annotations
 import numpy as np
 
 from libs.engine.directory import (
-    RECEIVE_BODY,
     RECEIVE_COUNTS,
     RECEIVE_HEADER,
     RECEIVE_ROWS,
     RECEIVE_SCRATCH,
-    ring_of,
+    RECEIVE_SETTINGS,
     sequencer_of,
-    table_of,
 )
 from libs.engine.heartbeats import take_heartbeat
 from libs.engine.held import give_up_oldest, release_held
-from libs.engine.push import push_message
+from libs.engine.shares import hand_on
 from libs.engine.slots import HEARTBEAT
-from libs.engine.words import HOLD_OVERFLOW, MALFORMED, ROW_HEAL, ROW_WIRE, SOURCE, UNBELIEVABLE
+from libs.engine.words import (
+    HOLD_OVERFLOW,
+    MALFORMED,
+    OTHER_CHANNEL,
+    OTHER_CHANNELS,
+    ROW_HEAL,
+    ROW_WIRE,
+    SOURCE,
+    UNBELIEVABLE,
+)
 from libs.jit import kernel
 from libs.memory import words1, words2
 from libs.sequencing import holes as gaps
@@ -58,7 +65,7 @@ def _take_message(r: np.ndarray, code: int, buf: np.ndarray, start: int, recv_ns
         # Releasing what was held decoded it into m.
         wire.next_message(buf, start, start + length, m)
     if verdict == seq.APPLY:
-        if push_message(ring_of(r, ch), table_of(r), code, buf, m, words1(r, RECEIVE_BODY), recv_ns):
+        if hand_on(r, ch, code, buf, m, recv_ns):
             open_ns = seq.applied(s, ch, sequence, mono_ns, source)
             if open_ns >= 0:
                 record(words2(r, RECEIVE_ROWS), ROW_HEAL, open_ns)
@@ -85,6 +92,7 @@ def take_datagram(r: np.ndarray, buf: np.ndarray, start: int, length: int, recv_
     recv_ns, mono_ns : int
         Kernel receive time (CLOCK_REALTIME), and now (CLOCK_MONOTONIC).
     """
+    others = words1(r, RECEIVE_SETTINGS)[OTHER_CHANNELS]
     off = start
     end = start + length
     while True:
@@ -98,7 +106,10 @@ def take_datagram(r: np.ndarray, buf: np.ndarray, start: int, length: int, recv_
         if code == wire.UNKNOWN_TYPE:
             # Its length is not known, so the walk ends; it takes its sequence all the same.
             words1(r, RECEIVE_HEADER)[wire.NEXT_OFF] = min(end, off + columns.HOLD_BYTES)
-        _take_message(r, code, buf, off, recv_ns, mono_ns)
+        if others != 0 and others >> words1(r, RECEIVE_HEADER)[wire.EXCHANGE] & 1 != 0:
+            words1(r, RECEIVE_COUNTS)[OTHER_CHANNEL] += 1
+        else:
+            _take_message(r, code, buf, off, recv_ns, mono_ns)
         if code == wire.UNKNOWN_TYPE:
             return
         off = following

@@ -68,4 +68,5 @@ def take_heartbeat(r: np.ndarray, ch: int, recv_ns: int, mono_ns: int, buf: np.n
     slots[at + 12] = c[columns.LOST]
     slots[at + 13] = c[columns.HELD]
     slots[at + 14] = missing
+    slots[at + 15] = c[columns.OTHER_SHARD]
     publish(ring)

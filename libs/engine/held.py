@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from libs.engine.directory import RECEIVE_BODY, RECEIVE_HEADER, ring_of, sequencer_of, table_of
-from libs.engine.push import push_message
+from libs.engine.directory import RECEIVE_HEADER, ring_of, sequencer_of
+from libs.engine.shares import hand_on
 from libs.engine.slots import LOST, NO_BOOK, NOTHING, pack_head
 from libs.jit import kernel
 from libs.memory import words1
@@ -20,22 +20,13 @@ from libs.wire import kernels as wire
 def release_held(r: np.ndarray, ch: int) -> None:
     """Hand on held messages that are next."""
     s = sequencer_of(r)
-    ring = ring_of(r, ch)
     while True:
         place = seq.next_held(s, ch)
         if place < 0:
             return
         at = (ch * columns.HOLD_MESSAGES + place) * columns.HOLD_BYTES
         code = wire.next_message(s.hold_bytes, at, at + s.hold_length[ch, place], words1(r, RECEIVE_HEADER))
-        if not push_message(
-            ring,
-            table_of(r),
-            code,
-            s.hold_bytes,
-            words1(r, RECEIVE_HEADER),
-            words1(r, RECEIVE_BODY),
-            s.hold_recv_ns[ch, place],
-        ):
+        if not hand_on(r, ch, code, s.hold_bytes, words1(r, RECEIVE_HEADER), s.hold_recv_ns[ch, place]):
             return
         seq.released(s, ch, place)
 

@@ -8,6 +8,7 @@ from libs.engine.datagrams import take_datagram
 from libs.engine.directory import RECEIVE_ALLOWED, RECEIVE_COUNTS, RECEIVE_SCRATCH, RECEIVE_SETTINGS, WAKE
 from libs.engine.lines import first_so_far, note_line
 from libs.engine.recovered import take_recovered
+from libs.engine.shares import is_other_channel
 from libs.engine.timers import run_timers
 from libs.engine.words import BUSY_POLL, BYTES, DATAGRAMS, FOREIGN_SOURCE, KERNEL_DROPS, TEXT
 from libs.jit import kernel
@@ -58,7 +59,7 @@ def _take_batch(r: np.ndarray, batch: ReceiveBatch, n: int, line: int, text_fd: 
             continue
         if recv_ns == 0:
             recv_ns = now_ns(words1(r, RECEIVE_SCRATCH), CLOCK_REALTIME)
-        if exchange >= CHANNELS:
+        if exchange >= CHANNELS or is_other_channel(r, exchange):
             take_datagram(r, batch.data, at, length, recv_ns, mono_ns)
             continue
         before = first_so_far(r, exchange)

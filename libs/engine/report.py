@@ -17,6 +17,12 @@ from libs.sequencing import state as seq
 from libs.wire.kernels import REASONS
 
 
+def refusals(channel: np.ndarray, ledger: np.ndarray) -> dict[str, int]:
+    """Return a channel's refused messages by reason; the receive thread counts those of other shards."""
+    found = {reason: int(ledger[columns.REFUSED + i]) for i, reason in enumerate(REFUSALS)}
+    return found | {"other_shard": int(channel[seq.OTHER_SHARD])}
+
+
 def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -> dict[str, Any]:
     """Return one channel's ledger with the keys of cli.md.
 
@@ -28,9 +34,7 @@ def channel_report(channel: np.ndarray, ledger: np.ndarray, holes: np.ndarray) -
         Open holes: what is missing there is not yet lost, so it stands beside the equation.
     """
     missing = int(holes[: channel[seq.N_HOLES], seq.MISSING].sum())
-    refused = {
-        reason: int(ledger[columns.REFUSED + i]) for i, reason in enumerate(REFUSALS) if ledger[columns.REFUSED + i]
-    }
+    refused = {reason: n for reason, n in refusals(channel, ledger).items() if n}
     side = seq.ledger(channel)
     settled = int(ledger[columns.APPLIED]) + sum(refused.values())
     kept = int(ledger[columns.PENDING_PARTS] + ledger[columns.BUFFERED])

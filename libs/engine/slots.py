@@ -10,7 +10,8 @@ TRADE      w1–w6 as BOOK; w7 trade id; next slot: price, size
 STATUS     w1 code; w2–w6 as BOOK; book id NO_BOOK: the whole channel
 INSTRUMENT w1 flags, tick, lot and multiplier exponents (a byte each); w2–w6; next slot: tick, lot, multiplier
 HEARTBEAT  w1 session; w2 next sequence; w3 header time µs; w4 1 when a hole is open; w5 feed time µs; w6 receive ns;
-           next slot, the receive side of the ledger: sent, received, before_join, duplicate + late, lost, held, missing
+           next slot, the receive side of the ledger: sent, received, before_join, duplicate + late, lost, held,
+           missing, other_shard
 REFUSED    w1 reason; w2 sequence
 LOST       w1 how many; w2 the first sequence; w3 monotonic ns at which the hole was opened
 SUSPECT    w1 1: doubt the channel's books, 0: no longer

@@ -10,10 +10,14 @@ BUSY_POLL = 3
 REQUEST_LIMIT = 4  # messages a recovery request; 0: nothing is requested
 REQUEST_BELL = 5  # eventfd of who sends the requests; 0: none
 LINE_COUNT = 6
-RECEIVE_SETTINGS_WORDS = 8
+OTHER_CHANNELS = 7  # a bit a channel: left to other processes
+SHARDS = 8  # processes that share the symbols; 0 or 1: this one takes all
+SHARD = 9  # which of them this one is, from 0
+RECEIVE_SETTINGS_WORDS = 16
 
 # Words of ``receive_counts``.
 BYTES = 0  # by line
+OTHER_CHANNEL = 2  # messages of channels that other processes take
 FOREIGN_SOURCE = 8
 TEXT = 9
 UNBELIEVABLE = 10  # messages whose sequence cannot be

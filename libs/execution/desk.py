@@ -19,7 +19,7 @@ from libs.execution.market import Market
 from libs.execution.reconcile import differences, recover
 from libs.execution.records import denied_record, fill_record, order_record
 from libs.execution.router import route
-from libs.execution.rows import Rows, run_number
+from libs.execution.rows import Rows
 from libs.execution.settings import DeskSettings
 from libs.orders.decimals import EXACT, ONE, ZERO, exact
 from libs.orders.events import Changed, Event, Filled, Intended, Order
@@ -208,18 +208,17 @@ class Desk:
         bool
             Whether another run of the consumer took the place of one that had shown books.
         """
-        market, restarted = self.market, False
-        if rows.run != market.run:
-            if run_number(rows.run) < run_number(market.run):
-                return False
+        market, shard, restarted = self.market, rows.shard, False
+        if rows.run != market.runs.known(shard):
             # The status stream is read from its beginning, which may be of runs long over.
-            restarted = market.any_book
-            market.begin_run(rows.run)
-        changed = market.take_books(rows.streams["book"]) if "book" in rows.streams else NO_BOOKS
+            if market.runs.is_over(rows.run, shard):
+                return False
+            restarted = market.begin_run(rows.run, shard)
+        changed = market.take_books(rows.streams["book"], shard) if "book" in rows.streams else NO_BOOKS
         if "nbbo" in rows.streams:
             market.take_nbbo(rows.streams["nbbo"])
         if "status" in rows.streams:
-            market.take_status(rows.streams["status"])
+            market.take_status(rows.streams["status"], shard)
         self.on_market(changed, now_ns)
         return restarted
 

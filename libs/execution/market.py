@@ -1,7 +1,8 @@
 """The market as the streams show it: the latest book of every id, the consolidated quotes, the instruments.
 
 Whole batches go in with a few array operations. Book and symbol ids hold for one run of the consumer;
-:meth:`Market.begin_run` forgets everything when another run begins.
+:meth:`Market.begin_run` forgets everything when another run begins. Where several consumers share the symbols, each has
+its runs, its ids, and its own feed time.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from decimal import Decimal
 import numpy as np
 
 from libs.book.flags import INVALID
+from libs.execution.runs import Runs
 from libs.market.exchanges import EXCHANGES, exchange_id
+from libs.market.symbol_table import t_shard
 from libs.nbbo.states import NO_EXCHANGE
 from libs.orders.decimals import EXACT, ONE, ZERO, decimal_of
 from libs.orders.events import Side
 from libs.risk.views import Steps
 from libs.streams.schemas import BOOK, NBBO, STATUS_KINDS, TOP_LEVELS
+from libs.streams.shards import MOST_SHARDS, WHOLE, Shard
 
 WHOLE_CHANNEL = 0xFFFFFFFF
 END_OF_TIME_US = 2**62
@@ -36,10 +40,11 @@ class Market:
     Attributes
     ----------
     books : structured array of BOOK
-    feed_us : int64[exchanges]
-        The latest feed time that each channel has shown; END_OF_TIME_US once its session has ended.
-    session : uint64[exchanges]
+    feed_us : int64[shards, exchanges]
+        The latest feed time that each consumer has shown of each channel; END_OF_TIME_US once its session has ended.
+    session : uint64[shards, exchanges]
         Of each channel; 0: none was seen.
+    runs : Runs
     steps : dict
         By (exchange, symbol).
     overflow : int
@@ -49,30 +54,40 @@ class Market:
     def __init__(self, max_books: int, max_symbols: int) -> None:
         self.books = np.zeros(max_books, BOOK)
         self.nbbo = np.zeros(max_symbols, NBBO)
-        self.feed_us = np.zeros(len(EXCHANGES), np.int64)
-        self.session = np.zeros(len(EXCHANGES), np.uint64)
+        self.feed_us = np.zeros((MOST_SHARDS, len(EXCHANGES)), np.int64)
+        self.session = np.zeros((MOST_SHARDS, len(EXCHANGES)), np.uint64)
         self.steps: dict[tuple[str, str], Steps] = {}
-        self.run = ""
+        self.runs = Runs()
         self.overflow = 0
         self._seen = np.zeros(max_books, np.bool_)
         self._status_ts = np.zeros(max_books, np.int64)
         self._status_flags = np.zeros(max_books, np.uint32)
         self._ids: dict[tuple[str, str], int] = {}
         self._keys: dict[int, tuple[str, str]] = {}
+        self._steps_of: dict[int, tuple[str, str]] = {}
         self._symbol_seen = np.zeros(max_symbols, np.bool_)
         self._symbol_ids: dict[str, int] = {}
 
-    def begin_run(self, run: str) -> None:
-        """Forget what another run of the consumer showed."""
-        self.run = run
-        self.books[self._seen] = np.zeros((), BOOK)
-        self.nbbo[self._symbol_seen] = np.zeros((), NBBO)
-        for array in (self.feed_us, self.session, self._seen, self._status_ts, self._status_flags, self._symbol_seen):
-            array[:] = 0
-        for table in (self.steps, self._ids, self._keys, self._symbol_ids):
-            table.clear()
+    def begin_run(self, run: str, shard: Shard = WHOLE) -> bool:
+        """Forget what another run of a consumer showed; return whether that were any books."""
+        if self.runs.begin(run, shard):
+            return self._forget(WHOLE)
+        return self._forget(shard)
 
-    def take_books(self, rows: np.ndarray) -> np.ndarray:
+    def _forget(self, shard: Shard) -> bool:
+        at = shard.ids
+        any_book = bool(self._seen[at].any())
+        self.books[at][self._seen[at]] = np.zeros((), BOOK)
+        self.nbbo[at][self._symbol_seen[at]] = np.zeros((), NBBO)
+        for array in (self._seen, self._status_ts, self._status_flags, self._symbol_seen, self.feed_us, self.session):
+            array[at] = 0
+        for keys, table in ((self._steps_of, self.steps), (self._keys, self._ids)):
+            for book in list(filter(shard.owns, keys)):
+                table.pop(keys.pop(book), None)
+        self._symbol_ids = {name: i for name, i in self._symbol_ids.items() if not shard.owns(i)}
+        return any_book
+
+    def take_books(self, rows: np.ndarray, shard: Shard = WHOLE) -> np.ndarray:
         """Take in rows of the book stream, in their order; return the ids that changed, each once."""
         rows = self._within(rows, "book_id", len(self.books))
         # The last row of each id: numpy says nothing of which one wins where an index stands twice.
@@ -88,8 +103,8 @@ class Market:
             self._set_flags(ids[overruled], self._status_flags[ids[overruled]])
         self._name(rows[~self._seen[ids]])
         self._seen[ids] = True
-        np.maximum.at(self.feed_us, rows["exchange"], rows["feed_ts_us"])
-        np.maximum.at(self.session, rows["exchange"], rows["session"])
+        np.maximum.at(self.feed_us[shard.offset], rows["exchange"], rows["feed_ts_us"])
+        np.maximum.at(self.session[shard.offset], rows["exchange"], rows["session"])
         return ids
 
     def take_nbbo(self, rows: np.ndarray) -> None:
@@ -104,33 +119,34 @@ class Market:
             self._symbol_ids[self.nbbo["symbol"][symbol].decode()] = symbol
         self._symbol_seen[ids] = True
 
-    def take_status(self, rows: np.ndarray) -> None:
+    def take_status(self, rows: np.ndarray, shard: Shard = WHOLE) -> None:
         """Take in rows of the status stream."""
         for row in rows:
             if row["book_id"] == WHOLE_CHANNEL:
-                self._channel(row)
+                self._channel(row, self.session[shard.offset], self.feed_us[shard.offset])
             elif row["book_id"] >= len(self.books):
                 self.overflow += 1
             else:
                 self._status(row)
 
-    def _channel(self, row: np.void) -> None:
+    def _channel(self, row: np.void, sessions: np.ndarray, feed_us: np.ndarray) -> None:
         kind, exchange, session = row["kind"], row["exchange"], row["session"]
         # A break of the stream itself is of no exchange.
-        if exchange >= len(EXCHANGES) or session < self.session[exchange]:
+        if exchange >= len(EXCHANGES) or session < sessions[exchange]:
             return
-        if kind == SESSION and session > self.session[exchange]:
-            self.session[exchange] = session
-            self.feed_us[exchange] = 0
+        if kind == SESSION and session > sessions[exchange]:
+            sessions[exchange] = session
+            feed_us[exchange] = 0
         elif kind == SESSION_END:
             # Nothing follows: whatever waits for a later feed time has waited long enough.
-            self.feed_us[exchange] = END_OF_TIME_US
+            feed_us[exchange] = END_OF_TIME_US
 
     def _status(self, row: np.void) -> None:
         book, ts_ns = int(row["book_id"]), int(row["book_ts_ns"])
         key = EXCHANGES[row["exchange"]], row["symbol"].decode()
         if row["tick"] > 0 and row["lot"] > 0:
             self.steps[key] = _steps(row)
+            self._steps_of[book] = key
         if ts_ns >= self._status_ts[book]:
             self._status_ts[book], self._status_flags[book] = ts_ns, row["flags"]
             if self._seen[book] and ts_ns >= self.books["book_ts_ns"][book]:
@@ -158,18 +174,17 @@ class Market:
         """Return a book's id, or -1 where none was seen."""
         return self._ids.get((exchange, symbol), -1)
 
-    @property
-    def any_book(self) -> bool:
-        """Whether a book was seen in this run."""
-        return bool(self._keys)
-
     def key(self, book: int) -> tuple[str, str]:
         """Return the exchange and symbol of a book that was seen."""
         return self._keys[book]
 
     def session_of(self, exchange: str) -> int:
         """Return the session of a channel; 0 where none was seen."""
-        return int(self.session[exchange_id(exchange)])
+        return int(self.session[:, exchange_id(exchange)].max())
+
+    def shard_of(self, symbol: str) -> int:
+        """Return which consumer shows a symbol, from 0."""
+        return 0 if self.runs.of == 1 else t_shard(symbol, self.runs.of)
 
     def flags(self, book: int) -> int | None:
         """Return a book's flags (libs.book.flags); None of -1."""

@@ -22,11 +22,12 @@ from libs.execution.gateway import Key, Statement
 from libs.execution.market import Market
 from libs.execution.paper_log import Accepted, Entry, PaperBook, PaperOrder, Rested
 from libs.execution.taken import Taken
-from libs.market.exchanges import EXCHANGES
+from libs.market.exchanges import EXCHANGES, exchange_id
 from libs.orders.decimals import exact
 from libs.orders.events import Changed, Event, Filled, Order, Side
 from libs.orders.positions import Position
 from libs.orders.states import State
+from libs.streams.shards import WHOLE
 
 NO_FILL = INVALID | MUTE | STALE | HALTED | CROSSED
 KEPT_FILLS = 500
@@ -57,15 +58,10 @@ class PaperVenue:
         self.book = PaperBook()
         self.book.restore(payloads)
         self._taken = Taken()
-        self._run = market.run
-        self._sessions = market.session.copy()
-        self._timers = Timers()
+        self._runs = market.runs.copy()
+        self._sessions = market.session.max(axis=0)
         self._resting: dict[Key, dict[str, PaperOrder]] = {}
-        for order in self.book.open.values():
-            if order.rests:
-                self._rest(order)
-            else:
-                self._timers.add(order.exchange, order.due_us, order.client_order_id)
+        self._start_timers()
 
     def submit(self, order: Order, now_ns: int) -> list[Event]:
         """Accept an order; one whose id was here before changes nothing and is answered with its history."""
@@ -89,7 +85,7 @@ class PaperVenue:
             events=[acknowledged],
         )
         self._commit([Accepted(taken)])
-        self._timers.add(taken.exchange, taken.due_us, taken.client_order_id)
+        self._wait(taken, taken.due_us)
         return [acknowledged]
 
     def cancel(self, client_order_id: str, now_ns: int, reason: str) -> list[Event]:
@@ -109,9 +105,7 @@ class PaperVenue:
 
     def advance(self, changed: np.ndarray, now_ns: int) -> list[Event]:
         """Fill and expire what the market as shown now fills and lets expire."""
-        if self.market.run != self._run:
-            self._run = self.market.run
-            self._taken.clear()
+        self._notice_runs()
         books = changed.tolist()
         for book in books:
             if book in self._taken:
@@ -122,6 +116,30 @@ class PaperVenue:
                 for order in list(self._resting.get(self.market.key(book), {}).values()):
                     events += self._match(order, now_ns)
         return events
+
+    def _start_timers(self) -> None:
+        self._timers = Timers(self.market.runs.of)
+        for order in self.book.open.values():
+            if order.rests:
+                self._rest(order)
+            else:
+                self._wait(order, order.due_us)
+
+    def _wait(self, order: PaperOrder, at_us: int) -> None:
+        place = self.market.shard_of(order.symbol), exchange_id(order.exchange)
+        self._timers.add(*place, at_us, order.client_order_id)
+
+    def _notice_runs(self) -> None:
+        """Forget takings of books whose ids mean others now; where symbols are shared anew, wait by other shards."""
+        runs = self.market.runs.copy()
+        if runs == self._runs:
+            return
+        for shard in [shard for shard, run in runs.items() if self._runs.get(shard) != run]:
+            self._taken.clear(shard)
+        self._runs = runs
+        if self._timers.shards != self.market.runs.of:
+            self._taken.clear(WHOLE)
+            self._start_timers()
 
     def _reach(self, now_ns: int) -> list[Event]:
         """Let arrive and expire what the channels' feed times have reached."""
@@ -147,13 +165,14 @@ class PaperVenue:
     def _rest(self, order: PaperOrder) -> None:
         self._resting.setdefault((order.exchange, order.symbol), {})[order.client_order_id] = order
         if order.time_in_force == "gtd":
-            self._timers.add(order.exchange, order.expires_us, order.client_order_id)
+            self._wait(order, order.expires_us)
 
     def _end_old_sessions(self, now_ns: int) -> list[Event]:
         """Expire orders of sessions that are over: the channel's new feed time says nothing of theirs."""
-        if (self.market.session == self._sessions).all():
+        sessions = self.market.session.max(axis=0)
+        if (sessions == self._sessions).all():
             return []
-        self._sessions = self.market.session.copy()
+        self._sessions = sessions
         current = dict(zip(EXCHANGES, self._sessions.tolist(), strict=True))
         old = [order for order in self.book.open.values() if order.session < current[order.exchange]]
         return self._end(old, State.EXPIRED, now_ns, "another session of the channel began")
@@ -216,21 +235,22 @@ class PaperVenue:
 
 
 class Timers:
-    """What waits for a feed time, by exchange: channels keep their own time."""
+    """What waits for a feed time, by shard and exchange: channels keep their own time, in each consumer."""
 
-    def __init__(self) -> None:
-        self._heaps: dict[str, list[tuple[int, int, str]]] = {name: [] for name in EXCHANGES}
+    def __init__(self, shards: int = 1) -> None:
+        self.shards = shards
+        self._heaps: list[list[tuple[int, int, str]]] = [[] for _ in range(shards * len(EXCHANGES))]
         self._count = 0
 
-    def add(self, exchange: str, at_us: int, name: str) -> None:
+    def add(self, shard: int, exchange: int, at_us: int, name: str) -> None:
         """Let a name wait; of two with the same time the first one comes first."""
         self._count += 1
-        heapq.heappush(self._heaps[exchange], (at_us, self._count, name))
+        heapq.heappush(self._heaps[shard * len(EXCHANGES) + exchange], (at_us, self._count, name))
 
     def due(self, feed_us: np.ndarray) -> list[str]:
         """Take out the names whose time has come."""
         found = []
-        for heap, now_us in zip(self._heaps.values(), feed_us.tolist(), strict=True):
+        for heap, now_us in zip(self._heaps, feed_us[: self.shards].ravel().tolist(), strict=True):
             while heap and heap[0][0] <= now_us:
                 found.append(heapq.heappop(heap)[2])
         return found

@@ -8,6 +8,7 @@ from decimal import Decimal
 from libs.execution.market import Market
 from libs.orders.decimals import ZERO, exact
 from libs.orders.events import Side
+from libs.streams.shards import Shard
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Taken:
         if not levels:
             del self._books[book]
 
-    def clear(self) -> None:
-        """Forget everything: book ids are those of another run."""
-        self._books.clear()
+    def clear(self, shard: Shard) -> None:
+        """Forget a shard's books: their ids are those of another run."""
+        for book in list(filter(shard.owns, self._books)):
+            del self._books[book]

@@ -27,6 +27,7 @@ NOT_A_SYMBOL = -3
 
 _FNV_OFFSET = -3750763034362895579
 _FNV_PRIME = 1099511628211
+_SPREAD = -7046029254386353131
 
 
 class SymbolTable(NamedTuple):
@@ -116,6 +117,25 @@ def _same(t: SymbolTable, book: int, buf: np.ndarray, off: int, length: int) -> 
     return True
 
 
+@kernel(inline=True)
+def shard_of(buf: np.ndarray, off: int, length: int, shards: int) -> int:
+    """Return the shard of a canonical symbol, from 0; the same in every process, whatever the exchange.
+
+    Parameters
+    ----------
+    buf : uint8[:]
+        Holds the symbol's UTF-8 bytes from ``off`` on.
+    length : int
+        Of the symbol, in bytes.
+    shards : int
+        How many there are.
+    """
+    # The table's slots are the low bits of the hash, so these are others: a shard's symbols must not share slots.
+    h = _hash(0, buf, off, length)
+    h = (h ^ (h >> 32)) * _SPREAD
+    return ((h >> 33 & 0x7FFFFFFF) * shards) >> 31
+
+
 @kernel
 def lookup(t: SymbolTable, exchange: int, buf: np.ndarray, off: int, length: int) -> int:
     """Return the book of (exchange, symbol), or UNKNOWN.
@@ -194,6 +214,12 @@ def t_register(t: SymbolTable, exchange: int, text: str) -> int:
     """Return what :func:`register` says of a symbol given as text."""
     buf = _bytes(text)
     return int(register(t, exchange, buf, 0, len(buf)))
+
+
+def t_shard(text: str, shards: int) -> int:
+    """Return what :func:`shard_of` says of a symbol given as text."""
+    buf = _bytes(text)
+    return int(shard_of(buf, 0, len(buf), shards))
 
 
 def t_find(t: SymbolTable, exchange: int, text: str) -> int:

@@ -55,7 +55,8 @@ JOINED_SENT_US = 28  # header time of the message that was joined at; 0: a heart
 LATEST_SENT_US = 29  # the newest header time heard of the session
 UNNAMED = 30  # messages not taken because a heartbeat that should have come before them did not
 HIGHEST_SENT_US = 31  # header time of the highest sequence, if it came after the latest heartbeat
-COLUMNS = 32
+OTHER_SHARD = 32  # of RELEASED, messages of symbols that another process takes
+COLUMNS = 40
 
 # Columns of Sequencer.holes.
 LOW = 0

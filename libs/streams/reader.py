@@ -12,6 +12,7 @@ from libs.errors import SchemaError
 from libs.streams.connection import REAL, Connection, Surroundings
 from libs.streams.places import CLAIM_IDLE_MS, Group, Positions, read_once
 from libs.streams.schemas import SCHEMAS
+from libs.streams.shards import WHOLE, Shard, parse_shard
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class Batch:
         The writer's start; changes when the consumer restarted.
     rows : structured array
         Of the schema's dtype, read-only.
+    shard : Shard
+        The writer, where several share the symbols.
     """
 
     stream: str
     id: str
     run: str
     rows: np.ndarray
+    shard: Shard = WHOLE
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class PackedReader:
         keys = list(self._names)
         self._group = Group(self._connection, keys, group, consumer or "1", start) if group else None
         self._places = self._group or Positions(self._connection.client, keys, start)
-        self._runs: dict[str, str] = {}
+        self._runs: dict[tuple[str, Shard], str] = {}
         self._checked: set[str] = set()
         self.breaks = 0
 
@@ -141,10 +145,15 @@ class PackedReader:
             expected = f"a multiple of {schema.dtype.itemsize} bytes"
             raise SchemaError(f"stream {stream}, entry {identity}: expected {expected}, found {len(data)}")
         run = fields.get(b"run", b"").decode()
-        if b"b" in fields or self._runs.setdefault(stream, run) != run:
+        text = fields.get(b"shard", b"1/1").decode(errors="replace")
+        try:
+            shard = parse_shard(text)
+        except ValueError as error:
+            raise SchemaError(f"stream {stream}, entry {identity}: shard: expected {error}, found {text!r}") from None
+        if b"b" in fields or self._runs.setdefault((stream, shard), run) != run:
             self.breaks += 1
-        self._runs[stream] = run
-        return Batch(stream, identity, run, np.frombuffer(data, schema.dtype))
+        self._runs[stream, shard] = run
+        return Batch(stream, identity, run, np.frombuffer(data, schema.dtype), shard)
 
     def ack(self, batches: Sequence[Batch]) -> None:
         """Acknowledge batches read in a group."""

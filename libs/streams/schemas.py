@@ -1,9 +1,11 @@
 """Layouts of the packed records on Redis Streams.
 
 Every packed stream entry has the fields ``v`` (schema version), ``run`` (the consumer's start, ns since the epoch),
-``n`` (number of records) and ``d`` (the records, back to back). Times named ``_us`` and ``_ns`` are since the Unix
+``n`` (number of records) and ``d`` (the records, back to back); where several consumers share the symbols also
+``shard`` (``I/N``, libs/streams/shards.py). Times named ``_us`` and ``_ns`` are since the Unix
 epoch. ``sent_ts_us`` is the scheduled send time of the newest event in the record, ``oldest_sent_ts_us`` of the
-oldest one that was conflated into it. ``book_id`` and ``symbol_id`` are dense and hold for one ``run``.
+oldest one that was conflated into it. ``book_id`` and ``symbol_id`` are dense and hold for one ``run`` of
+one ``shard``; ids of different shards never meet.
 """
 
 from __future__ import annotations

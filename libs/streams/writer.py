@@ -13,6 +13,7 @@ from libs.clock import wall_ns
 from libs.streams.connection import REAL, TROUBLE, Command, Connection, Surroundings
 from libs.streams.instruments import Instruments
 from libs.streams.schemas import SCHEMAS, STATUS, STATUS_KINDS
+from libs.streams.shards import WHOLE, Shard
 
 LATEST = frozenset({"features", "book", "nbbo"})
 """Streams of latest states: their records come again by themselves, so a failed write keeps nothing of them."""
@@ -42,6 +43,8 @@ class PackedWriter:
         Entries of event streams (trades, status) kept while Redis is away.
     world : Surroundings
         Of the connection.
+    shard : Shard
+        Stands in every entry, where it is one of several.
 
     Attributes
     ----------
@@ -58,11 +61,13 @@ class PackedWriter:
         maxlen: Mapping[str, int],
         backlog_entries: int = BACKLOG_ENTRIES,
         world: Surroundings = REAL,
+        shard: Shard = WHOLE,
     ) -> None:
         self._connection = Connection(url, world=world)
         self._prefix = prefix
+        origin: Command = ("run", run) if shard.of == 1 else ("run", run, "shard", str(shard))
         self._heads: dict[str, Command] = {
-            name: (*_add(f"{prefix}{name}", maxlen.get(name, DEFAULT_MAXLEN)), "v", schema.version, "run", run)
+            name: (*_add(f"{prefix}{name}", maxlen.get(name, DEFAULT_MAXLEN)), "v", schema.version, *origin)
             for name, schema in SCHEMAS.items()
         }
         self._backlog: deque[Entry] = deque()

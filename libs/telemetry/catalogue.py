@@ -68,6 +68,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("md_decode_errors_total", "datagrams", ("reason",), "Datagrams whose bytes make no sense", _CONSUMER),
     _counter("md_messages_received_total", "messages", ("channel",), "Messages read with a sequence", _CONSUMER),
     _counter("md_messages_applied_total", "messages", ("channel",), "Messages applied", _CONSUMER),
+    _counter("md_other_channel_messages_total", "messages", (), "Messages of channels left to others", _CONSUMER),
     _counter("md_messages_refused_total", "messages", ("channel", "reason"), "Messages refused", _CONSUMER),
     _counter("md_messages_lost_total", "messages", ("channel",), "Messages given up", _CONSUMER),
     _counter("md_duplicate_messages_total", "messages", ("channel",), "Messages that were here before", _CONSUMER),

@@ -90,7 +90,7 @@ def replay(context: typer.Context) -> None:
 
 @app.command(**_PASSED_ON)
 def consumer(context: typer.Context) -> None:
-    """Rebuild books from multicast; publish books, features, NBBO."""
+    """Rebuild books from multicast; publish books, features, NBBO. Several: --shard I/N, --channels."""
     _run_service("consumer", context.args)
 
 
@@ -161,7 +161,7 @@ def simulate(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo or all.")],
+    name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards or all.")],
     json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
     full: Annotated[bool, _option("--full", "Three times as many repeats.")] = False,
     to: Annotated[Text, _option("--to", "Write the tables there as Markdown.", "FILE")] = None,

@@ -65,6 +65,9 @@ def resolve(options: UpOptions, claims: Claims, redis_url: str, prefix: str) -> 
     folder = options.config
     values = {name: _table(folder / f"{name}.toml") for name in SERVICES}
     symbols_path = _symbols_path(folder, values["consumer"])
+    if (shard := values["consumer"].get("shard", "1/1")) != "1/1":
+        expected = '"1/1", or none: up runs one consumer for all symbols'
+        raise ConfigError(str(folder / "consumer.toml"), "shard", expected, config.shown(shard))
     found = Resolved(values, _table(symbols_path))
     for name in SERVICES:
         found.originals[name] = str(folder / f"{name}.toml")

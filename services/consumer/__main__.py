@@ -1,4 +1,4 @@
-"""``python -m services.consumer [--config FILE]``."""
+"""``python -m services.consumer [--config FILE] [--channels NAME,…] [--shard I/N] [--http-port PORT]``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         choices=("all", "receive", "books"),
         help="compile every kernel, or those of one thread, then exit",
     )
+    parser.add_argument("--channels", metavar="NAME,…", help="take only these exchanges' channels (all)")
+    parser.add_argument("--shard", metavar="I/N", help="take the symbols of shard I of N, one process each (1/1)")
+    parser.add_argument("--http-port", metavar="PORT", help="where this one answers, beside others here (9291)")
     arguments = parser.parse_args(argv)
     try:
         from services.consumer import app, settings, warming
@@ -33,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.warm:
             warming.warm(arguments.warm)
             return 0
-        return app.run(*settings.read(arguments.config))
+        given = settings.Given(arguments.channels, arguments.shard, arguments.http_port)
+        return app.run(*settings.read(arguments.config, given))
     except CrossbookError as error:
         print(f"consumer: {error}", file=sys.stderr)
         return error.exit_status

@@ -13,23 +13,20 @@ from types import FrameType
 
 import numpy as np
 
-from libs.book.kernels import set_instrument
 from libs.book.state import prepare
 from libs.clock import wall_ns
 from libs.engine import columns, process, receive, state, words
 from libs.errors import MissingError
 from libs.market.config import ConsumerConfig
-from libs.market.exchanges import EXCHANGES, exchange_id
-from libs.market.symbol_table import t_register
 from libs.multicast.receiver import new_batch, open_receiver
 from libs.streams.writer import PackedWriter
 from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.segment import Segment
-from libs.units import parse_decimal
 from libs.wire.text import text_to_binary
 from services.consumer import recovery_metrics
 from services.consumer.metrics import Metrics
+from services.consumer.preparing import register_symbols, tell_kernels
 from services.consumer.publisher import Publisher
 from services.consumer.recovery import Recovery
 from services.consumer.series import series
@@ -78,37 +75,8 @@ class Consumer:
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()
-        self._settings_to_kernels()
-        self._register_symbols()
-
-    def _settings_to_kernels(self) -> None:
-        options = self.config.processing_config
-        busy = self.config.udp_config.wait == "busy"
-        r = self.arrays["receive_settings"]
-        r[words.GAP_TIMEOUT_NS] = options.gap_timeout_us * 1000
-        r[words.HEAL_TIMEOUT_NS] = options.heal_timeout_ms * 1_000_000
-        r[words.REORDER_WINDOW] = options.reorder_window
-        r[words.BUSY_POLL] = int(busy)
-        r[words.LINE_COUNT] = 1 if self.config.udp_config.line_b is None else 2
-        p = self.arrays["process_settings"]
-        p[columns.BATCH] = options.batch_size
-        p[columns.DEPTH_LEVELS] = options.depth_levels
-        p[columns.LIQUIDITY_BPS] = options.liquidity_bps
-        p[columns.STALE_CROSS_US] = options.stale_cross_ms * 1000
-        p[columns.UNCERTAINTY_US] = options.clock_uncertainty_ms * 1000
-        # Three spinning threads on two cores were seen to stall each other: only the receive thread may spin there.
-        p[columns.BUSY_POLL] = int(busy and (os.cpu_count() or 1) > 2)
-        for name in EXCHANGES:
-            p[columns.STALE_AFTER_NS + exchange_id(name)] = options.stale_after_ms.for_exchange(name) * 1_000_000
-
-    def _register_symbols(self) -> None:
-        for entry in self.config.symbols:
-            if not entry.enabled:
-                continue
-            book = t_register(self.engine.table, exchange_id(entry.exchange), entry.symbol)
-            tick, lot = parse_decimal(entry.tick_size), parse_decimal(entry.lot_size or "0")
-            multiplier = parse_decimal(entry.multiplier or "1")
-            set_instrument(self.engine.books, book, *tick, *lot, *multiplier, int(entry.inverse))
+        tell_kernels(self.engine, settings, config)
+        register_symbols(self.engine, settings, config)
 
     def compile(self) -> None:
         """Compile or load every kernel before the group is joined."""
@@ -139,6 +107,8 @@ class Consumer:
             wait="busy" if self.arrays["receive_settings"][words.BUSY_POLL] else "epoll",
             book_thread_spins=bool(self.arrays["process_settings"][columns.BUSY_POLL]),
             cpus=os.cpu_count(),
+            shard=self.settings.shard,
+            channels=self.settings.taken,
             http_port=self.front.port,
         )
 
@@ -157,6 +127,7 @@ class Consumer:
             self.settings.stream_prefix,
             self.run_id,
             {name: getattr(self.settings.maxlen, name) for name in self.settings.maxlen.__struct_fields__},
+            shard=self.settings.own_shard,
         )
         self.writer = writer
         self.publisher = Publisher(
@@ -167,6 +138,7 @@ class Consumer:
             feature_interval_ms=self.settings.feature_interval_ms,
             book_interval_ms=self.settings.book_interval_ms,
             batch=self.settings.publish_batch,
+            shard=self.settings.own_shard,
         )
         self.receive_thread = KernelThread(
             "receive", options.receive_core, receive.receive_loop,
@@ -233,7 +205,8 @@ class Consumer:
         self.metrics.update(self.sockets, self.writer)
         recovery_metrics.update(self.segment, self.recovery)
         status = self.metrics.status(self.run_id, self.writer, self.front.port)
-        self.segment.publish_status(status | {"recovery": self.recovery.status()})
+        share = {"shard": self.settings.shard, "taken_channels": self.settings.taken}
+        self.segment.publish_status(status | share | {"recovery": self.recovery.status()})
 
     def stop(self) -> None:
         """Stop receiving, drain, flush, say a last word, leave nothing behind."""

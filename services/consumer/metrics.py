@@ -12,7 +12,6 @@ import numpy as np
 
 from libs.book.flags import HALTED, INVALID, MUTE, NO_SNAPSHOT, STALE
 from libs.engine import columns, report, state, words
-from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
 from libs.multicast.drops import kernel_drops
@@ -80,6 +79,7 @@ class Metrics:
         for stream in SCHEMAS:
             self._set("md_redis_publish_total", writer.published_by_stream.get(stream, 0), stream=stream)
             self._set("md_redis_dropped_total", writer.dropped_by_stream.get(stream, 0), stream=stream)
+        self._set("md_other_channel_messages_total", int(counts[words.OTHER_CHANNEL]))
         for name, n in self.nbbo_states().items():
             self._gauge("md_nbbo_symbols", n, state=name)
         self._gauge("md_ready", float(writer.connected))
@@ -104,8 +104,8 @@ class Metrics:
         self._set("md_messages_applied_total", int(ledger[columns.APPLIED]), channel=exchange)
         self._set("md_ledger_checks_total", int(ledger[columns.CHECKS]), channel=exchange)
         self._set("md_ledger_checks_failed_total", int(ledger[columns.CHECKS_FAILED]), channel=exchange)
-        for i, reason in enumerate(REFUSALS):
-            self._set("md_messages_refused_total", int(ledger[columns.REFUSED + i]), channel=exchange, reason=reason)
+        for reason, n in report.refusals(channel, ledger).items():
+            self._set("md_messages_refused_total", n, channel=exchange, reason=reason)
         said = report.channel_report(channel, ledger, self.arrays["sequencer_holes"][ch])
         for by, n in said["healed_by"].items():
             self._set("md_holes_healed_total", n, channel=exchange, by=by)
@@ -177,6 +177,7 @@ class Metrics:
             "joined": True,
             "channels": report.channels_report(self.arrays),
             "malformed": report.malformed_report(self.arrays["receive_counts"]),
+            "other_channel_messages": int(self.arrays["receive_counts"][words.OTHER_CHANNEL]),
             "books": report.books_report(self.arrays),
             "updates_applied": int(ledger[:, columns.UPDATES].sum()),
             "trades_applied": int(ledger[:, columns.TRADES].sum()),

@@ -17,6 +17,7 @@ from libs.jit import kernel
 from libs.memory import load_acquire
 from libs.ring.kernels import set_sleeping
 from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
+from libs.streams.shards import WHOLE, Shard, with_shared_ids
 from libs.streams.writer import PackedWriter
 from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
@@ -102,6 +103,8 @@ class Publisher(threading.Thread):
         0: at once; else at most that often.
     batch : int
         Records of one kind in one round at the most.
+    shard : Shard
+        Whose ids the records carry.
     """
 
     def __init__(
@@ -114,9 +117,10 @@ class Publisher(threading.Thread):
         feature_interval_ms: int,
         book_interval_ms: int,
         batch: int,
+        shard: Shard = WHOLE,
     ) -> None:
         super().__init__(name="publisher", daemon=True)
-        self.writer, self.eventfd, self.rows = writer, eventfd, rows
+        self.writer, self.eventfd, self.rows, self.shard = writer, eventfd, rows, shard
         self.wake, self.controls = arrays["publisher_wake"], arrays["out_controls"]
         self.trade_queue, self.status_queue = arrays["out_trades"], arrays["out_status"]
         self.feature_interval_s = feature_interval_ms / 1000
@@ -177,12 +181,12 @@ class Publisher(threading.Thread):
         entries: list[tuple[str, int, bytes]] = []
         n = take_records(self.status_queue, self.controls[outputs.STATE], self.status)
         if n:
-            entries.append(("status", n, self.status[:n].tobytes()))
+            entries.append(self._entry("status", self.status[:n].view(STATUS)[:, 0]))
         taken = self._take_latest(now, everything) if self.writer.ready() else []
-        entries += [(latest.stream, len(rows), rows.tobytes()) for latest, rows in taken]
+        entries += [self._entry(latest.stream, rows) for latest, rows in taken]
         n = take_records(self.trade_queue, self.controls[outputs.TRADE], self.trades)
         if n:
-            entries.append(("trades", n, self.trades[:n].tobytes()))
+            entries.append(self._entry("trades", self.trades[:n].view(TRADES)[:, 0]))
         if not entries:
             if not self.writer.connected and self.writer.ready():
                 self.writer.write([])
@@ -196,6 +200,9 @@ class Publisher(threading.Thread):
                 record_many(self.rows, ROW_PUBLISH, now_ns - rows["sent_ts_us"] * 1000)
                 record_many(self.rows, ROW_AGE, now_ns - rows["oldest_sent_ts_us"] * 1000)
         return written
+
+    def _entry(self, stream: str, rows: np.ndarray) -> tuple[str, int, bytes]:
+        return stream, len(rows), with_shared_ids(rows, self.shard).tobytes()
 
     def _take_latest(self, now: float, everything: bool) -> list[tuple[_Latest, np.ndarray]]:
         due: list[_Latest] = []

@@ -42,7 +42,7 @@ def series() -> list[Series]:
     found += [Series("md_redis_publish_total", {"stream": stream}) for stream in SCHEMAS]
     found += [Series("md_redis_dropped_total", {"stream": stream}) for stream in SCHEMAS]
     found += [Series("md_nbbo_symbols", {"state": name}) for name in STATES]
-    found += [Series("md_ready", {}), Series("md_session_open", {})]
+    found += [Series("md_other_channel_messages_total", {}), Series("md_ready", {}), Series("md_session_open", {})]
     return found
 
 

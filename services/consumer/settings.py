@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from libs.errors import ConfigError
 from libs.market.config import ConsumerConfig, load_consumer_config
 from libs.market.exchanges import EXCHANGES
 from libs.streams.connection import check_url
+from libs.streams.shards import WHOLE, Shard, parse_shard
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -61,10 +62,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maxlen: Maxlen = msgspec.field(default_factory=Maxlen)
     recovery: tuple[RecoveryServer, ...] = (RecoveryServer(),)
     recovery_limits: RecoveryLimits = msgspec.field(default_factory=RecoveryLimits)
+    channels: tuple[str, ...] = ()
+    shard: str = str(WHOLE)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The exchanges whose channels are taken; ``channels`` empty: all."""
+        return self.channels or tuple(EXCHANGES)
+
+    @property
+    def own_shard(self) -> Shard:
+        """Which of the consumers that share the symbols this one is."""
+        return parse_shard(self.shard)
 
 
-def read(path: Path) -> tuple[Settings, ConsumerConfig]:
-    """Read both files; REDIS_URL, HTTP_HOST and CONSUMER_CONFIG win over what the first says.
+class Given(NamedTuple):
+    """What the command line says instead of the file; None: nothing."""
+
+    channels: str | None = None
+    shard: str | None = None
+    http_port: str | None = None
+
+
+NOTHING_GIVEN = Given()
+
+
+def read(path: Path, given: Given = NOTHING_GIVEN) -> tuple[Settings, ConsumerConfig]:
+    """Read both files; ``given``, REDIS_URL, HTTP_HOST and CONSUMER_CONFIG win over what the first says.
 
     Raises
     ------
@@ -73,7 +97,9 @@ def read(path: Path) -> tuple[Settings, ConsumerConfig]:
     """
     settings = load(path, Settings)
     _check_recovery(str(path), settings.recovery)
-    changes = {}
+    _check_names(str(path), "channels", settings.channels)
+    _check_shard(str(path), "shard", settings.shard)
+    changes = _of_command_line(given)
     if url := os.environ.get("REDIS_URL"):
         changes["redis_url"] = url
     if host := os.environ.get("HTTP_HOST"):
@@ -95,7 +121,34 @@ def _check_recovery(file: str, servers: tuple[RecoveryServer, ...]) -> None:
         if first != index:
             found = shown(f"{server.host}:{server.port}")
             raise ConfigError(file, key, f"another host or port than recovery[{first}]'s", found)
-        for at, name in enumerate(server.exchanges):
-            if name not in EXCHANGES:
-                expected = f"one of {', '.join(EXCHANGES)}{near(name, list(EXCHANGES))}"
-                raise ConfigError(file, f"{key}.exchanges[{at}]", expected, shown(name))
+        _check_names(file, f"{key}.exchanges", server.exchanges)
+
+
+def _of_command_line(given: Given) -> dict[str, Any]:
+    file = "command line"
+    found: dict[str, Any] = {}
+    if given.channels is not None:
+        found["channels"] = tuple(name.strip() for name in given.channels.split(","))
+        _check_names(file, "--channels", found["channels"])
+    if given.shard is not None:
+        _check_shard(file, "--shard", given.shard)
+        found["shard"] = given.shard
+    if given.http_port is not None:
+        if not (given.http_port.isdecimal() and int(given.http_port) <= 65535):
+            raise ConfigError(file, "--http-port", "a port from 0 to 65535", shown(given.http_port))
+        found["http_port"] = int(given.http_port)
+    return found
+
+
+def _check_names(file: str, key: str, names: tuple[str, ...]) -> None:
+    for at, name in enumerate(names):
+        if name not in EXCHANGES:
+            expected = f"one of {', '.join(EXCHANGES)}{near(name, list(EXCHANGES))}"
+            raise ConfigError(file, f"{key}[{at}]", expected, shown(name))
+
+
+def _check_shard(file: str, key: str, text: str) -> None:
+    try:
+        parse_shard(text)
+    except ValueError as error:
+        raise ConfigError(file, key, str(error), shown(text)) from None

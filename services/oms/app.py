@@ -155,9 +155,9 @@ class Oms:
                 item.answer(result, None)
 
     def _take_rows(self, rows: Rows) -> None:
-        before = self.market.run
+        before = self.market.runs.known(rows.shard)
         if self.desk.on_rows(rows, wall_ns()):
-            self.log.warning("consumer_restarted", run=rows.run, before=before)
+            self.log.warning("consumer_restarted", run=rows.run, before=before, shard=str(rows.shard))
 
     def publish(self) -> None:
         """Hand over what the desk left to be written."""

@@ -47,8 +47,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fsync: Fsync = "interval"
     journal_max_bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 64 * 1024 * 1024
     reconcile_interval_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 5.0
-    max_books: Positive = 10_240
-    max_symbols: Positive = 2_048
+    max_books: Positive = 16_384
+    max_symbols: Positive = 4_096
     orders_maxlen: Positive = 50_000
     fills_maxlen: Positive = 50_000
     orders: Orders = msgspec.field(default_factory=Orders)

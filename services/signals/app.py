@@ -19,6 +19,7 @@ from libs.models.scoring import new_scoring, score_rows
 from libs.streams.reader import Batch, PackedReader
 from libs.streams.record_writer import RecordWriter
 from libs.streams.schemas import FEATURES
+from libs.streams.shards import WHOLE, Shard
 from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
@@ -53,7 +54,7 @@ class Signals:
         self.metrics = Metrics(self.segment, self.evaluator)
         self.sizing = settings.sizing.limits()
         self.stopping = threading.Event()
-        self.run = ""
+        self.runs: dict[Shard, str] = {}
 
     def start(self) -> None:
         """Compile, open the HTTP front, the reader and the writer."""
@@ -86,12 +87,12 @@ class Signals:
         """Decide once on a row of nothing, so that the first real one does not pay for numpy's first calls."""
         scratch = Evaluator(self.model, self.settings)
         decision, _ = scratch.evaluate(np.zeros(1, FEATURES), 0)
-        self._records(decision)
+        self._records(decision, "")
 
-    def _records(self, decision: Decision) -> list[dict[str, str]]:
+    def _records(self, decision: Decision, run: str) -> list[dict[str, str]]:
         return signal_records(
             decision,
-            run=self.run,
+            run=run,
             model=self.model.digest,
             costs=self.settings.costs,
             threshold_bps=self.evaluator.threshold_bps,
@@ -103,8 +104,8 @@ class Signals:
         """Read, predict and write until told to stop; return the exit status."""
         next_status = next_stats = time.monotonic()
         while not self.stopping.is_set():
-            for rows, run in by_run(self.reader.read()):
-                self.take(rows, run)
+            for rows, run, shard in by_run(self.reader.read()):
+                self.take(rows, run, shard)
             now = time.monotonic()
             if now >= next_status:
                 next_status = now + STATUS_INTERVAL_S
@@ -114,20 +115,28 @@ class Signals:
                 self.say_stats()
         return 0
 
-    def take(self, rows: np.ndarray, run: str) -> None:
-        """Turn rows of one run of the consumer into signals, and write them in one pipeline."""
-        if run != self.run:
-            if self.run:
-                self.log.warning("consumer_restarted", run=run, before=self.run)
-                self.evaluator.restart()
-            self.run = run
+    def take(self, rows: np.ndarray, run: str, shard: Shard = WHOLE) -> None:
+        """Turn rows of one run of a consumer into signals, and write them in one pipeline."""
+        before = self.runs.get(shard, "")
+        if run != before:
+            self._begin_run(run, before, shard)
         decision, at = self.evaluator.evaluate(rows, wall_ns() // 1000)
-        records = self._records(decision)
+        records = self._records(decision, run)
         if records:
             self.writer.write([(STREAM, record) for record in records])
             self.metrics.recent.extend(records[-10:])
         latencies = wall_ns() - 1000 * rows["sent_ts_us"][at].astype(np.int64)
         record_many(self.segment.rows, self.metrics.row, latencies)
+
+    def _begin_run(self, run: str, before: str, shard: Shard) -> None:
+        """Forget books whose ids mean others now: a shard's, or all where the symbols are shared anew."""
+        anew = any(known.of != shard.of for known in self.runs)
+        if anew:
+            self.runs.clear()
+        if before or anew:
+            self.log.warning("consumer_restarted", run=run, before=before, shard=str(shard))
+            self.evaluator.restart(WHOLE if anew else shard)
+        self.runs[shard] = run
 
     def report(self) -> None:
         """Bring metrics, readiness and the status document up to date."""
@@ -173,15 +182,17 @@ class Signals:
         self.front.stop()
 
 
-def by_run(batches: list[Batch]) -> list[tuple[np.ndarray, str]]:
-    """Return the rows of batches joined as long as the consumer's run stays the same."""
-    found: list[tuple[list[np.ndarray], str]] = []
+def by_run(batches: list[Batch]) -> list[tuple[np.ndarray, str, Shard]]:
+    """Return the rows of batches joined as long as a consumer's run stays the same; shards have books of their own."""
+    found: list[tuple[list[np.ndarray], str, Shard]] = []
+    latest: dict[Shard, int] = {}
     for batch in batches:
-        run = str(batch.run)
-        if not found or found[-1][1] != run:
-            found.append(([], run))
-        found[-1][0].append(batch.rows)
-    return [(_joined(rows), run) for rows, run in found]
+        at = latest.get(batch.shard, -1)
+        if at < 0 or found[at][1] != batch.run:
+            at = latest[batch.shard] = len(found)
+            found.append(([], batch.run, batch.shard))
+        found[at][0].append(batch.rows)
+    return [(_joined(rows), run, shard) for rows, run, shard in found]
 
 
 def _joined(rows: list[np.ndarray]) -> np.ndarray:

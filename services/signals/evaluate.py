@@ -13,6 +13,7 @@ from libs.models import decisions
 from libs.models.inputs import REACHING, compute, mid
 from libs.models.protocol import PredictionModel
 from libs.models.scoring import forget, new_scoring, score_rows
+from libs.streams.shards import WHOLE, Shard
 from services.signals.settings import Settings
 
 SKIPS = (
@@ -77,10 +78,10 @@ class Evaluator:
         self._last_action = np.zeros(settings.max_books, np.int64)
         self._last_emit_us = np.zeros(settings.max_books, np.int64)
 
-    def restart(self) -> None:
-        """Forget all books: the consumer started anew, and its ids mean others now."""
+    def restart(self, shard: Shard = WHOLE) -> None:
+        """Forget a consumer's books: its ids mean others now. What waits to be scored is void, whosever it is."""
         for array in (self._known, self._covered, self._fee_bps, self._last_action, self._last_emit_us):
-            array[:] = 0
+            array[shard.ids] = 0
         forget(self.scoring)
 
     def evaluate(self, rows: np.ndarray, now_us: int) -> tuple[Decision, np.ndarray]:

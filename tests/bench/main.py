@@ -13,7 +13,9 @@ from typing import Any
 from libs.errors import ConfigError
 from tests.bench import native, runner, table
 
-NAMES = ("books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "start", "memory")
+NAMES = (
+    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "start", "memory", "shards",
+)  # fmt: skip
 
 
 def measure(name: str, scale: runner.Scale) -> dict[str, Any]:

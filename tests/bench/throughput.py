@@ -16,7 +16,8 @@ GOAL = 1_000_000
 LEVELS = 10
 FIRST, MOST = 20_000, 160_000
 """Messages a second that the search begins with, and that it ends at."""
-KEPT_UP = 0.98
+KEPT_UP, SLACK = 0.98, 100
+"""Of the rate, and messages a second beside it that the ends of a short run may cost."""
 DATAGRAM, MESSAGES = 1_400, 5
 """Bytes of the C sender's datagrams, and how many messages of 10 levels go into so many."""
 
@@ -24,7 +25,8 @@ DATAGRAM, MESSAGES = 1_400, 5
 def holds(report: dict[str, Any], rate: int) -> bool:
     """Return whether nothing was lost or dropped, and the rate was kept."""
     lost = sum(channel["lost"] + channel["unaccounted"] for channel in report["channels"].values())
-    return lost == 0 and report["ring"]["dropped"] == 0 and report["messages_per_s"] >= KEPT_UP * rate
+    kept_up = report["messages_per_s"] >= KEPT_UP * rate - SLACK
+    return lost == 0 and report["ring"]["dropped"] == 0 and kept_up
 
 
 def sends_per_s(count: int) -> float:

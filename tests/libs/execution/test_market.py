@@ -10,6 +10,7 @@ from libs.book.flags import HALTED, SUSPECT
 from libs.execution.market import END_OF_TIME_US, Market
 from libs.execution.router import route
 from libs.risk.views import Steps
+from libs.streams.shards import Shard
 from tests.oracles.shown import SESSION, book_row, nbbo_row, status_row
 
 CHANNEL = 0xFFFFFFFF
@@ -32,7 +33,7 @@ def test_the_last_row_of_a_batch_stands() -> None:
     assert market.mid(2) == 100
     assert (market.book_id("okx", "ETH-USDT"), market.key(1)) == (2, ("okx", "BTC-USDT"))
     assert market.book_id("bybit", "ETH-USDT") == -1
-    assert market.feed_us[3] == 3
+    assert market.feed_us[0, 3] == 3
 
 
 def test_ids_beyond_the_arrays_are_counted() -> None:
@@ -76,13 +77,13 @@ def test_sessions_set_the_clock() -> None:
     market = new()
     market.take_books(book_row(feed_us=500))
     market.take_status(status_row("session_end", CHANNEL))
-    assert market.feed_us[3] == END_OF_TIME_US
+    assert market.feed_us[0, 3] == END_OF_TIME_US
     market.take_status(status_row("session", CHANNEL, session=SESSION))
-    assert market.feed_us[3] == END_OF_TIME_US
+    assert market.feed_us[0, 3] == END_OF_TIME_US
     market.take_status(status_row("session", CHANNEL, session=SESSION + 1))
-    assert (market.feed_us[3], market.session_of("okx")) == (0, SESSION + 1)
+    assert (market.feed_us[0, 3], market.session_of("okx")) == (0, SESSION + 1)
     market.take_status(status_row("session_end", CHANNEL, session=SESSION))
-    assert market.feed_us[3] == 0
+    assert market.feed_us[0, 3] == 0
 
 
 def test_a_break_of_the_stream_is_of_no_exchange() -> None:
@@ -92,7 +93,7 @@ def test_a_break_of_the_stream_is_of_no_exchange() -> None:
     row = status_row("break", CHANNEL, ts_ns=2**60, session=0)
     row["exchange"] = 255
     market.take_status(row)
-    assert (market.flags(0), market.feed_us[3]) == (0, 1_000_000)
+    assert (market.flags(0), market.feed_us[0, 3]) == (0, 1_000_000)
 
 
 def test_another_run_forgets_everything() -> None:
@@ -146,3 +147,37 @@ def test_routing() -> None:
     assert route(market, "okx", "BTC-USDT", "sell", "best") == "okx"
     market.take_nbbo(nbbo_row(ask=None))
     assert route(market, "okx", "BTC-USDT", "buy", "best") == "okx"
+
+
+def test_a_shards_run_forgets_its_own_books_alone() -> None:
+    """Another run of one of two consumers takes its books, quotes, steps and feed time; the other's stay."""
+    market = new()
+    one, two = Shard(1, 2), Shard(2, 2)
+    assert not market.begin_run("1", one) and not market.begin_run("2", two)
+    for shard, book, symbol in ((one, 2, "BTC-USDT"), (two, 3, "ETH-USDT")):
+        market.take_books(book_row(book, symbol=symbol, feed_us=book), shard)
+        market.take_nbbo(nbbo_row(symbol, symbol_id=book))
+        market.take_status(status_row("instrument", book, symbol=symbol), shard)
+    assert market.feed_us[:2, 3].tolist() == [2, 3]
+    assert market.begin_run("3", one)
+    assert (market.book_id("okx", "BTC-USDT"), market.nbbo_mid("BTC-USDT")) == (-1, None)
+    assert (market.book_id("okx", "ETH-USDT"), market.nbbo_mid("ETH-USDT")) == (3, 100)
+    assert list(market.steps) == [("okx", "ETH-USDT")]
+    assert market.feed_us[:2, 3].tolist() == [0, 3]
+    assert (market.session_of("okx"), market.flags(2), market.flags(3)) == (SESSION, 0, 0)
+    assert market.begin_run("4", Shard(1, 3))
+    assert (market.steps, market.book_id("okx", "ETH-USDT"), int(market.feed_us.max())) == ({}, -1, 0)
+
+
+def test_each_shard_hears_of_a_session() -> None:
+    """A new session begins the feed time of the shard that says so; the channel's session is the latest of them."""
+    market = new()
+    one, two = Shard(1, 2), Shard(2, 2)
+    for shard, book in ((one, 2), (two, 3)):
+        market.begin_run("1", shard)
+        market.take_books(book_row(book, symbol=f"S{book}", feed_us=500), shard)
+    begun = status_row("session", CHANNEL, session=SESSION + 1)
+    market.take_status(begun, two)
+    assert (market.feed_us[:2, 3].tolist(), market.session_of("okx")) == ([500, 0], SESSION + 1)
+    market.take_status(begun, one)
+    assert market.feed_us[:2, 3].tolist() == [0, 0]

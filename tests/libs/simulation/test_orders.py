@@ -16,6 +16,7 @@ from libs.simulation.orders import FAULTS, draw_orders, run_orders
 from libs.streams.connection import Connection
 from libs.streams.instruments import Instruments
 from libs.streams.places import Group
+from libs.streams.shards import Shard
 from libs.streams.writer import LATEST, PackedWriter
 
 SEEDS = 200
@@ -66,8 +67,8 @@ def _forgetful(self: PackedWriter, entries: Any) -> None:
         self._backlog.popleft()
 
 
-def _same_run(self: Market, run: str) -> None:
-    self.run = run
+def _same_run(self: Market, run: str, shard: Shard) -> bool:
+    return self.runs.begin(run, shard)
 
 
 def _no_intents(self: Ledger) -> Any:

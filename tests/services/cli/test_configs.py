@@ -40,7 +40,7 @@ def test_command_line_and_run_change_the_files(folder: Path, tmp_path: Path) -> 
     assert read["replay"]["start_paused"] is True
     assert read["replay"]["duration_s"] == 0
     assert read["signals"]["costs"] == "real"
-    assert read["signals"]["max_books"] == 10_240
+    assert read["signals"]["max_books"] == 16_384
     for name in ("consumer", "signals", "oms"):
         assert read[name]["redis_url"] == "unix:///run/redis.sock"
         assert read[name]["stream_prefix"] == "p:"
@@ -119,6 +119,7 @@ def test_decimals_keep_their_text(folder: Path, tmp_path: Path) -> None:
         ("replay.toml", "rate = 0.0", "rate = = 0", "replay.toml: -: expected TOML"),
         ("oms.toml", "http_port = 9293", "http_port = 99293", "oms.toml: http_port: expected a port from 0 to 65535"),
         ("consumer/symbols.json", '"239.192.0.1"', '"10.0.0.1"', "udp_config.group: expected a numeric IPv4 multicast"),
+        ("consumer.toml", "http_port = 9291", 'shard = "1/2"', 'consumer.toml: shard: expected "1/1", or none'),
         ("consumer/symbols.json", '"port": 9001', '"port": 99001', "udp_config.port: expected a port from 1 to 65535"),
     ],
 )

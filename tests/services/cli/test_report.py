@@ -89,6 +89,13 @@ def test_a_channel_that_was_never_heard_is_unaccounted() -> None:
     assert report["channels"]["okx"]["unaccounted"] == 10
 
 
+def test_channels_that_the_consumer_does_not_take_are_left_out() -> None:
+    """What was sent on a channel that the configuration leaves to others is no loss of this run."""
+    sent = {name: {"next_sequence": 11} for name in ("okx", "binance")}
+    report = build(Statuses(replay={"sent": sent}, consumer={"taken_channels": ["okx"]}), Run("1", 0.0))
+    assert set(report["channels"]) == {"okx"}
+
+
 def test_a_killed_sender_leaves_the_receivers_count() -> None:
     """A replay that was started again counts from 0; the messages of its first life are not called unaccounted."""
     statuses = _statuses(sent=80)

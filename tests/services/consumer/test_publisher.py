@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from libs.streams.schemas import SCHEMAS
+from libs.streams.shards import NO_BOOK, Shard
 from libs.telemetry.hdr import new_rows, summary
 from services.consumer.publisher import Publisher
 from tests.libs.engine.harness import LAST, Feed, Host
@@ -234,3 +235,19 @@ def test_rounds_leave_no_memory_behind(bench: Bench) -> None:
         tracemalloc.stop()
     ours = sum(each.size_diff for each in grown if {"libs", "services"} & set(str(each.traceback).split("/")))
     assert ours < 16_384, [str(each) for each in grown[:5]]
+
+
+def test_ids_of_a_shard_are_its_own(bench: Bench) -> None:
+    """What goes out carries ids that no other shard gives; what comes back after a failure is still the same book."""
+    bench.publisher.shard = Shard(2, 3)
+    bench.host.take(bench.feed.heartbeat())
+    for symbol in ("BTC-USDT", "ETH-USDT"):
+        bench.host.take(bench.feed.snapshot(symbol), bench.feed.trade(symbol))
+    bench.writer.failing = 1
+    bench.publisher.start()
+    bench.wait(lambda: bench.writer.calls >= 2)
+    bench.finish()
+    for stream in ("features", "book"):
+        assert sorted(bench.writer.rows(stream)["book_id"].tolist()) == [1, 4]
+    assert sorted(bench.writer.rows("nbbo")["symbol_id"].tolist()) == [1, 4]
+    assert {*bench.writer.rows("status")["book_id"].tolist()} <= {1, 4, NO_BOOK}

@@ -8,8 +8,11 @@ import pytest
 
 from libs.config import load
 from libs.errors import ConfigError
+from libs.market.exchanges import EXCHANGES
+from libs.streams.shards import WHOLE, Shard
+from services.consumer.__main__ import main
 from services.consumer.recovery import limits_of
-from services.consumer.settings import RecoveryServer, Settings, read
+from services.consumer.settings import Given, RecoveryServer, Settings, read
 from tests.conftest import ROOT
 
 
@@ -64,3 +67,43 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     """A wrong value names its key, what was expected and what was found."""
     with pytest.raises(ConfigError, match=said):
         settings(tmp_path, text)
+
+
+def test_the_default_takes_everything() -> None:
+    """Every channel and every symbol."""
+    assert Settings().taken == tuple(EXCHANGES)
+    assert Settings().own_shard == WHOLE
+
+
+def test_what_a_process_takes(tmp_path: Path) -> None:
+    """The file names channels and shard; the command line wins."""
+    path = tmp_path / "consumer.toml"
+    path.write_text(f'symbols_file = "{ROOT}/config/consumer/symbols.json"\nchannels = ["okx"]\nshard = "2/4"\n')
+    found = read(path)[0]
+    assert (found.taken, found.own_shard) == (("okx",), Shard(2, 4))
+    found = read(path, Given(channels="binance, deribit", shard="1/16", http_port="9391"))[0]
+    assert (found.taken, found.own_shard, found.http_port) == (("binance", "deribit"), Shard(1, 16), 9391)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "said"),
+    [
+        ('shard = "0/2"', Given(), r'consumer\.toml: shard: expected I/N with 1 <= I <= N <= 16, found "0/2"'),
+        ("shard = 2", Given(), r"consumer\.toml: shard: expected str, found 2"),
+        ('channels = ["okx", "okex"]', Given(), r"channels\[1\]: expected one of .*near: okx\), found \"okex\""),
+        ('channels = "okx"', Given(), r'channels: expected array, found "okx"'),
+        ("", Given(shard="2-4"), r'command line: --shard: expected I/N with .*, found "2-4"'),
+        ("", Given(channels="okx,"), r'command line: --channels\[1\]: expected one of .*, found ""'),
+        ("", Given(http_port="-1"), r'command line: --http-port: expected a port from 0 to 65535, found "-1"'),
+    ],
+)
+def test_a_share_that_cannot_be_is_named(tmp_path: Path, text: str, given: Given, said: str) -> None:
+    """A wrong shard or channel names its place, what was expected and what was found; the service ends with 2."""
+    path = tmp_path / "consumer.toml"
+    path.write_text(f'symbols_file = "{ROOT}/config/consumer/symbols.json"\n{text}\n')
+    with pytest.raises(ConfigError, match=said) as raised:
+        read(path, given)
+    assert raised.value.exit_status == 2
+    options = {"--channels": given.channels, "--shard": given.shard, "--http-port": given.http_port}
+    typed = [f"{name}={value}" for name, value in options.items() if value is not None]
+    assert main(["--config", str(path), *typed]) == 2

@@ -22,6 +22,7 @@ import redis
 
 from libs.book.flags import NO_SNAPSHOT
 from libs.streams.schemas import FEATURES
+from libs.streams.shards import Shard, with_shared_ids
 from libs.streams.writer import PackedWriter
 from tests.conftest import redis_executable
 
@@ -152,8 +153,18 @@ def test_rows_become_signals_and_bad_rows_do_not(start: Callable[[str, str], Ser
     service.wait(lambda: len(_signals(client, prefix)) == 3)
     service.wait(lambda: service.status()["redis"]["breaks"] == 1)
     writer.close()
+
+    # Two consumers that share the symbols come in its place: their entries alternate, and neither is a restart.
+    writers = [PackedWriter(redis_server, prefix, 3, {"features": 1000}, shard=Shard(number, 2)) for number in (1, 2)]
+    for _ in range(3):
+        for at, each in enumerate(writers):
+            _write(each, with_shared_ids(_rows(0.9), Shard(at + 1, 2)))
+    service.wait(lambda: service.status().get("rows") == 13)
+    assert len(_signals(client, prefix)) == 5
+    for each in writers:
+        each.close()
     assert service.stop() == 0
-    assert "consumer_restarted" in service.log.read_text()
+    assert service.log.read_text().count("consumer_restarted") == 2
 
 
 def test_it_waits_for_a_redis_that_is_not_there(start: Callable[[str, str], Service]) -> None:

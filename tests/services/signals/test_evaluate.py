@@ -10,7 +10,10 @@ import pytest
 from libs.book.flags import CROSSED, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRUNCATED
 from libs.features.definitions import COLUMNS
 from libs.models.linear import Calibration, LinearFile, LinearModel, Window
+from libs.streams.reader import Batch
 from libs.streams.schemas import FEATURES
+from libs.streams.shards import Shard
+from services.signals.app import by_run
 from services.signals.evaluate import Evaluator, latest_rows
 from services.signals.records import signal_records
 from services.signals.settings import RealCosts, Settings
@@ -100,7 +103,7 @@ def test_a_small_prediction_makes_no_signal_and_is_no_skip() -> None:
         ({"best_ask": np.nan}, "one_sided"),
         ({"queue_imbalance": np.nan}, "nan_feature"),
         ({"queue_imbalance": 3.01}, "out_of_range"),
-        ({"book_id": 10_240}, "capacity"),
+        ({"book_id": 16_384}, "capacity"),
     ],
 )
 def test_a_row_that_is_not_good_makes_no_signal_but_a_count(changes: dict[str, Any], reason: str) -> None:
@@ -179,6 +182,23 @@ def test_a_restart_of_the_consumer_forgets_books() -> None:
     evaluator.restart()
     assert _evaluate(evaluator, _row(symbol=b"OTHER")) == []
     assert +evaluator.skipped == {"not_covered": 1}
+
+
+def test_a_restart_of_one_shard_forgets_its_books() -> None:
+    """Of two consumers that share the symbols the other one's books stay known."""
+    evaluator = Evaluator(_model(), Settings())
+    assert len(_evaluate(evaluator, _row(0), _row(1))) == 2
+    evaluator.restart(Shard(2, 2))
+    assert [signal["symbol"] for signal in _evaluate(evaluator, _row(0), _row(1))] == ["S1-USDT"]
+
+
+def test_rows_of_shards_are_joined_apart() -> None:
+    """However entries of two consumers alternate, each one's rows make one batch a run."""
+    one, two = Shard(1, 2), Shard(2, 2)
+    order = [(one, "5", 0), (two, "6", 1), (one, "5", 2), (one, "7", 4), (two, "6", 3)]
+    batches = [Batch("features", str(at), run, _row(book), shard) for at, (shard, run, book) in enumerate(order)]
+    found = [(shard, run, rows["book_id"].tolist()) for rows, run, shard in by_run(batches)]
+    assert found == [(one, "5", [0, 2]), (two, "6", [1, 3]), (one, "7", [4])]
 
 
 def test_predictions_are_scored_a_horizon_later() -> None:

@@ -1,0 +1,52 @@
+"""What kernels are told before they run: settings as words, and the symbols that configuration names."""
+
+from __future__ import annotations
+
+import os
+
+from libs.book.kernels import set_instrument
+from libs.engine import columns, words
+from libs.engine.state import Engine
+from libs.market.config import ConsumerConfig
+from libs.market.exchanges import EXCHANGES, exchange_id
+from libs.market.symbol_table import t_register, t_shard
+from libs.units import parse_decimal
+from services.consumer.settings import Settings
+
+
+def tell_kernels(engine: Engine, settings: Settings, config: ConsumerConfig) -> None:
+    """Write settings where the receive and book threads read them."""
+    options = config.processing_config
+    busy = config.udp_config.wait == "busy"
+    r = engine.arrays["receive_settings"]
+    r[words.GAP_TIMEOUT_NS] = options.gap_timeout_us * 1000
+    r[words.HEAL_TIMEOUT_NS] = options.heal_timeout_ms * 1_000_000
+    r[words.REORDER_WINDOW] = options.reorder_window
+    r[words.BUSY_POLL] = int(busy)
+    r[words.LINE_COUNT] = 1 if config.udp_config.line_b is None else 2
+    r[words.OTHER_CHANNELS] = sum(1 << exchange_id(name) for name in EXCHANGES if name not in settings.taken)
+    r[words.SHARDS], r[words.SHARD] = settings.own_shard.of, settings.own_shard.offset
+    p = engine.arrays["process_settings"]
+    p[columns.BATCH] = options.batch_size
+    p[columns.DEPTH_LEVELS] = options.depth_levels
+    p[columns.LIQUIDITY_BPS] = options.liquidity_bps
+    p[columns.STALE_CROSS_US] = options.stale_cross_ms * 1000
+    p[columns.UNCERTAINTY_US] = options.clock_uncertainty_ms * 1000
+    # Three spinning threads on two cores were seen to stall each other: only the receive thread may spin there.
+    p[columns.BUSY_POLL] = int(busy and (os.cpu_count() or 1) > 2)
+    for name in EXCHANGES:
+        p[columns.STALE_AFTER_NS + exchange_id(name)] = options.stale_after_ms.for_exchange(name) * 1_000_000
+
+
+def register_symbols(engine: Engine, settings: Settings, config: ConsumerConfig) -> None:
+    """Make the books of the configured symbols, except those that other consumers take."""
+    shard = settings.own_shard
+    for entry in config.symbols:
+        if not entry.enabled or entry.exchange not in settings.taken:
+            continue
+        if shard.of > 1 and t_shard(entry.symbol, shard.of) != shard.offset:
+            continue
+        book = t_register(engine.table, exchange_id(entry.exchange), entry.symbol)
+        tick, lot = parse_decimal(entry.tick_size), parse_decimal(entry.lot_size or "0")
+        multiplier = parse_decimal(entry.multiplier or "1")
+        set_instrument(engine.books, book, *tick, *lot, *multiplier, int(entry.inverse))
