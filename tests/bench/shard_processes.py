@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.runner import Disturbance, Row
 from tests.conftest import ROOT
-from tests.services.consumer.running import Line, OwnRedis, Service, environment, tcp_port
+from tests.services.consumer.running import START_S, Line, OwnRedis, Service, environment, tcp_port
 
 RATE, SYMBOLS, LEVELS = 10_000, 100, 4
 SETTLE_S = 4.0
@@ -58,7 +58,8 @@ def used(shares: Sequence[str], seconds: float) -> list[float]:
         for service in services:
             service.started()
         replay = _start_replay(folder, line, 4 * SETTLE_S + seconds)
-        services[0].wait(lambda: services[0].json("/status")["rates"]["messages_per_s"] > RATE / 2)
+        # A first start of the replay compiles its kernels.
+        services[0].wait(lambda: services[0].json("/status")["rates"]["messages_per_s"] > RATE / 2, START_S)
         time.sleep(SETTLE_S)
         before = [cpu_s(service.process.pid) for service in services]
         began = time.monotonic()
