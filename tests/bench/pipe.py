@@ -92,7 +92,8 @@ def _rows_of(
             }
             most = GOALS_US.get(f"{stage} {percentile}")
             if most is not None and rate == AT_RATE:
-                row["goal"] = {"most": max(most, 1.5 * (floor.p999_us if percentile == "p99.9" else floor.p99_us))}
+                least = {"p99": floor.p99_us, "p99.9": floor.p999_us}.get(percentile, 0.0)
+                row["goal"] = {"most": max(most, 1.5 * least)}
             if disturbance.reason:
                 row["disturbed"] = disturbance.reason
             found.append(row)
