@@ -79,8 +79,11 @@ class Consumer:
         register_symbols(self.engine, settings, config)
 
     def compile(self) -> None:
-        """Compile or load every kernel before the group is joined."""
+        """Compile or load every kernel, and back all memory, before the group is joined."""
+        backing = threading.Thread(target=self.segment.arena.populate, name="pages", daemon=True)
+        backing.start()
         warm_kernels(self.engine)
+        backing.join()
 
     def start(self) -> None:
         """Open sockets, join the group, start the threads and the HTTP front."""

@@ -13,6 +13,7 @@ import numpy as np
 from libs.errors import CrossbookError
 from libs.market.exchanges import EXCHANGES
 from libs.multicast.sender import open_sender
+from libs.pages import populate
 from libs.recovery.history import new_history
 from libs.sending.compose import REFRESH_ROUND, REFRESHES
 from libs.sending.encode import INSTRUMENTS
@@ -80,6 +81,7 @@ class Playback:
         busy = settings.wait == "busy"
         self.sender = new_sender(lines, source.channels, self._ns_per_unit, late, self.history, busy=busy)
         self.outbox = new_outbox()
+        populate(*self.outbox, *self.history)
         self.producer = Producer(source, self.outbox, settings, lambda: self._ns_per_unit)
         self.inject({"loss": settings.loss, "duplicate": settings.duplicate, "reorder": settings.reorder})
         self.error: BaseException | None = None
