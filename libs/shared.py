@@ -1,8 +1,8 @@
 """Named numpy arrays in one anonymous shared memory (memfd).
 
 Nothing has a name in the file system, so nothing is left behind, whatever ends the processes; /dev/shm's size does
-not limit it; pages that nobody touches cost nothing, until :meth:`Arena.populate`. A second process gets the file descriptor
-by inheritance and the layout as JSON.
+not limit it; pages that nobody touches cost nothing, until :meth:`Arena.populate`. A second process gets the file
+descriptor by inheritance and the layout as JSON.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from libs.engine.outputs import take_latest, take_records
 from libs.jit import kernel
 from libs.memory import load_acquire
 from libs.ring.kernels import set_sleeping
+from libs.scheduling import short_turns
 from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
 from libs.streams.shards import WHOLE, Shard, with_shared_ids
 from libs.streams.writer import PackedWriter
@@ -141,6 +142,7 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         """Wait for records, publish them; see :class:`Publisher`."""
+        short_turns()
         try:
             self._loop()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends the process

@@ -1,0 +1,60 @@
+"""Short turns of threads, asked of the real scheduler."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from libs.scheduling import SHORTEST_NS, short_turns, slice_of
+
+RELEASE = tuple(int(word) for word in platform.release().split(".")[:2])
+granted = pytest.mark.skipif(RELEASE < (6, 12), reason="threads choose their slice from Linux 6.12 on")
+
+
+def in_thread(act: object) -> list[object]:
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(act()))  # type: ignore[operator]
+    thread.start()
+    thread.join()
+    return found
+
+
+@granted
+def test_a_thread_gets_the_slice_that_it_asks_for() -> None:
+    assert in_thread(lambda: (short_turns(), slice_of())) == [(True, SHORTEST_NS)]
+    assert in_thread(lambda: (short_turns(slice_ns=500_000), slice_of())) == [(True, 500_000)]
+
+
+@granted
+def test_other_threads_keep_theirs() -> None:
+    before = slice_of()
+    in_thread(short_turns)
+    assert slice_of() == before != SHORTEST_NS
+
+
+@granted
+def test_a_child_process_by_its_id() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
+        assert short_turns(child.pid)
+        assert slice_of(child.pid) == SHORTEST_NS
+
+
+@granted
+def test_the_niceness_stays() -> None:
+    def nice_and_short() -> tuple[int, bool, int]:
+        tid = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, tid, 3)
+        return os.getpriority(os.PRIO_PROCESS, tid), short_turns(), os.getpriority(os.PRIO_PROCESS, tid)
+
+    assert in_thread(nice_and_short) == [(3, True, 3)]
+
+
+def test_what_cannot_be_is_answered_with_false() -> None:
+    assert not short_turns(thread=2**22 + 1)
+    assert slice_of(2**22 + 1) == 0
+    assert not short_turns(slice_ns=1)
