@@ -1,8 +1,8 @@
 """Named numpy arrays in one anonymous shared memory (memfd).
 
 Nothing has a name in the file system, so nothing is left behind, whatever ends the processes; /dev/shm's size does
-not limit it; pages that nobody touches cost nothing, until :meth:`Arena.populate`. A second process gets the file
-descriptor by inheritance and the layout as JSON.
+not limit it; pages that nobody touches cost nothing. A second process gets the file descriptor by inheritance and the
+layout as JSON.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
-from libs.pages import populate
 
 ALIGNMENT = 64
 
@@ -72,10 +70,6 @@ class Arena:
     def arrays(self) -> Mapping[str, np.ndarray]:
         """All arrays by name."""
         return self._arrays
-
-    def populate(self) -> bool:
-        """Back all of it with pages; return whether that could be done."""
-        return populate(np.frombuffer(self._memory, np.uint8))
 
 
 def _describe(dtype: np.dtype) -> Any:

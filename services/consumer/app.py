@@ -25,6 +25,7 @@ from libs.telemetry.front import Front
 from libs.telemetry.segment import Segment
 from libs.wire.text import text_to_binary
 from services.consumer import recovery_metrics
+from services.consumer.backing import Backing
 from services.consumer.metrics import Metrics
 from services.consumer.preparing import register_symbols, tell_kernels
 from services.consumer.publisher import Publisher
@@ -71,6 +72,7 @@ class Consumer:
             [_ip(address) for address in config.udp_config.allowed_sources],
         )
         self.arrays = self.engine.arrays
+        self.backing = Backing(self.segment.arrays, sizes.max_books)
         prepare(self.engine.books)
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
@@ -80,10 +82,10 @@ class Consumer:
 
     def compile(self) -> None:
         """Compile or load every kernel, and back all memory, before the group is joined."""
-        backing = threading.Thread(target=self.segment.arena.populate, name="pages", daemon=True)
-        backing.start()
+        thread = threading.Thread(target=self.backing.prepare, name="pages", daemon=True)
+        thread.start()
         warm_kernels(self.engine)
-        backing.join()
+        thread.join()
 
     def start(self) -> None:
         """Open sockets, join the group, start the threads and the HTTP front."""
@@ -194,6 +196,7 @@ class Consumer:
                 if not thread.is_alive():
                     self.log.error("thread_died", thread=thread.name, error=repr(thread.error))
                     return 1
+            self.backing.keep_ahead()
             self.report()
             if time.monotonic() >= next_stats:
                 next_stats += STATS_INTERVAL_S
