@@ -34,6 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def digest(name: str = "libs.top") -> str:
     source_digest.cache_clear()
     jit._imports.cache_clear()
+    jit._file_of.cache_clear()
     return source_digest(name)
 
 

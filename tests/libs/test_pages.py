@@ -19,6 +19,7 @@ def faults() -> int:
 
 
 def test_populated_memory_is_touched_without_a_fault() -> None:
+    """Backed pages are there: writing to each faults hardly ever."""
     arena = Arena.create({"words": ("<i8", (PAGES * mmap.PAGESIZE // 8,))})
     if not populate(arena["words"]):
         pytest.skip("this kernel cannot back memory ahead (before Linux 5.14)")
@@ -28,6 +29,7 @@ def test_populated_memory_is_touched_without_a_fault() -> None:
 
 
 def test_what_was_not_populated_costs_a_fault_a_page() -> None:
+    """The count of faults sees what backing saves."""
     arena = Arena.create({"words": ("<i8", (PAGES * mmap.PAGESIZE // 8,))})
     before = faults()
     arena["words"][:: mmap.PAGESIZE // 8] = 1
@@ -35,6 +37,7 @@ def test_what_was_not_populated_costs_a_fault_a_page() -> None:
 
 
 def test_contents_stay() -> None:
+    """Backing changes nothing that is in the memory, part of a page or nothing at all included."""
     words = np.arange(100_000)
     populate(words, words[7:9], np.zeros(0))
     assert np.array_equal(words, np.arange(100_000))

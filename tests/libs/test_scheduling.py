@@ -26,12 +26,14 @@ def in_thread(act: object) -> list[object]:
 
 @granted
 def test_a_thread_gets_the_slice_that_it_asks_for() -> None:
+    """The kernel reports the slice back."""
     assert in_thread(lambda: (short_turns(), slice_of())) == [(True, SHORTEST_NS)]
     assert in_thread(lambda: (short_turns(slice_ns=500_000), slice_of())) == [(True, 500_000)]
 
 
 @granted
 def test_other_threads_keep_theirs() -> None:
+    """Only the thread that asks changes."""
     before = slice_of()
     in_thread(short_turns)
     assert slice_of() == before != SHORTEST_NS
@@ -39,6 +41,7 @@ def test_other_threads_keep_theirs() -> None:
 
 @granted
 def test_a_child_process_by_its_id() -> None:
+    """A process that cannot ask for itself, as Redis, is asked for by its id."""
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
         assert short_turns(child.pid)
         assert slice_of(child.pid) == SHORTEST_NS
@@ -46,6 +49,8 @@ def test_a_child_process_by_its_id() -> None:
 
 @granted
 def test_the_niceness_stays() -> None:
+    """Asking for a slice leaves the niceness of the thread."""
+
     def nice_and_short() -> tuple[int, bool, int]:
         tid = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, tid, 3)
@@ -55,6 +60,7 @@ def test_the_niceness_stays() -> None:
 
 
 def test_what_cannot_be_is_answered_with_false() -> None:
+    """No such thread, and a slice that the kernel clamps, are no errors."""
     assert not short_turns(thread=2**22 + 1)
     assert slice_of(2**22 + 1) == 0
     assert not short_turns(slice_ns=1)

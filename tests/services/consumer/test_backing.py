@@ -37,6 +37,7 @@ def faults_of(rows: np.ndarray) -> int:
 
 
 def test_rings_and_the_first_books_are_backed_and_no_more(arena: Arena) -> None:
+    """Memory follows what is used: rows far beyond the books stay unbacked."""
     kept = Backing(arena.arrays, MAX_BOOKS)
     kept.prepare()
     assert kept.books == 16
@@ -46,6 +47,7 @@ def test_rings_and_the_first_books_are_backed_and_no_more(arena: Arena) -> None:
 
 
 def test_more_are_backed_as_books_come(arena: Arena) -> None:
+    """Rows are backed once half of those ahead are taken, up to the last."""
     kept = Backing(arena.arrays, MAX_BOOKS)
     kept.prepare()
     for there, backed in ((7, 16), (8, 24), (30, 46), (60, MAX_BOOKS), (64, MAX_BOOKS)):
