@@ -7,14 +7,30 @@ default is around 3 ms, and with more threads than cores it is what a woken thre
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
+from pathlib import Path
 
 SHORTEST_NS = 100_000
 """The kernel grants no shorter one."""
 
 _NUMBERS = {"x86_64": 314, "aarch64": 274}
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Of the control group, as a container sees it: microseconds that may be used, or ``max``, and of how many."""
+
+
+def cores(quota: Path = CPU_QUOTA) -> int:
+    """Return how many cores this process may keep busy: those it may run on, or fewer where a quota stands."""
+    allowed = len(os.sched_getaffinity(0))
+    try:
+        used, period = quota.read_text().split()
+        return max(1, min(allowed, int(used) // int(period)))
+    except (OSError, ValueError):
+        return allowed
 
 
 class _Attributes(ctypes.Structure):

@@ -7,10 +7,11 @@ import platform
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from libs.scheduling import SHORTEST_NS, short_turns, slice_of
+from libs.scheduling import SHORTEST_NS, cores, short_turns, slice_of
 
 RELEASE = tuple(int(word) for word in platform.release().split(".")[:2])
 granted = pytest.mark.skipif(RELEASE < (6, 12), reason="threads choose their slice from Linux 6.12 on")
@@ -64,3 +65,15 @@ def test_what_cannot_be_is_answered_with_false() -> None:
     assert not short_turns(thread=2**22 + 1)
     assert slice_of(2**22 + 1) == 0
     assert not short_turns(slice_ns=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("max 100000", None), ("150000 100000", 1), ("50000 100000", 1), ("?", None)]
+)
+def test_a_quota_counts_as_fewer_cores(tmp_path: Path, text: str, share: int | None) -> None:
+    """A container that may use one core and a half has one to spin on, whatever the machine has."""
+    quota = tmp_path / "cpu.max"
+    quota.write_text(text)
+    allowed = len(os.sched_getaffinity(0))
+    assert cores(quota) == (allowed if share is None else share)
+    assert cores(tmp_path / "absent") == allowed
