@@ -33,9 +33,11 @@ from numba import config as _numba_config
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import Signature
+from numba.cpython import numbers
 from numba.extending import intrinsic as _intrinsic
 from numba.np import arrayobj
 from numba.np.arrayobj import populate_array
+from numba.np.math import numbers as np_numbers
 
 __all__ = [
     "Signature",
@@ -51,6 +53,8 @@ __all__ = [
 
 _array_indexing: Any = arrayobj
 _config: Any = _numba_config
+_numbers: Any = numbers
+_np_numbers: Any = np_numbers
 _njit: Any = numba.njit
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,6 +79,18 @@ def _plain_index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -
 
 
 _array_indexing.fix_integer_index = _plain_index
+
+
+def _wrapping(kind: Any) -> list[str]:
+    """Lower sums and products so that they wrap past int64, as numpy's do.
+
+    numba tells LLVM that a signed one never overflows, for the sake of the indices above. What overflows all the same,
+    a hash or an absurd price, would then be undefined: LLVM was seen to drop half of a hash.
+    """
+    return []
+
+
+_numbers._int_arith_flags = _np_numbers._int_arith_flags = _wrapping
 
 
 def _writable(path: Path) -> bool:
