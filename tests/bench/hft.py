@@ -7,7 +7,9 @@ computes with them in float64 is exact.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -147,3 +149,13 @@ class Feed:
             for rows, start, tick, low, high in self._made
         ]
         return getattr(self._hft, f"{depth}MarketDepthBacktest")(assets)
+
+
+@contextlib.contextmanager
+def ready(feed: Feed, depth: str) -> Iterator[Any]:
+    """Give a backtest at its start, and close it."""
+    backtest = feed.backtest(depth)
+    try:
+        yield backtest
+    finally:
+        backtest.close()

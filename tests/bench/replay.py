@@ -6,10 +6,8 @@ it computes nothing but its books: by its design two a market, the exchange's an
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -146,23 +144,13 @@ def kinds(given: Input) -> Kinds:
     }
 
 
-@contextlib.contextmanager
-def ready(feed: hft.Feed, depth: str) -> Iterator[Any]:
-    """Give a backtest at its start, and close it."""
-    backtest = feed.backtest(depth)
-    try:
-        yield backtest
-    finally:
-        backtest.close()
-
-
 def check(markets: Markets, others: Kinds) -> None:
     """Raise when features, quotes, or a best level at a sample point or at the end are not what the references say."""
     given = markets.given
     found = {}
     for name, (feed, depth) in others.items():
         found[name] = np.full((len(given.events), 4), np.nan)
-        with ready(feed, depth) as backtest:
+        with hft.ready(feed, depth) as backtest:
             code = hft.tops(backtest, feed.assets, feed.times_ns, found[name])
         if code != hft.END_OF_DATA:
             raise AssertionError(f"{name} fails with {code}")
@@ -227,7 +215,7 @@ def measured(name: str, markets: Markets, scale: Scale) -> list[Row]:
 
     def theirs(feed: hft.Feed, depth: str) -> Callable[[], float]:
         def measure() -> float:
-            with ready(feed, depth) as backtest:
+            with hft.ready(feed, depth) as backtest:
                 return timed(lambda: backtest.elapse(hft.FOREVER_NS), given.updates)
 
         return measure

@@ -72,7 +72,7 @@ def test_every_message_wakes_hftbacktest_once(local_only: bool) -> None:
     """It reads as many messages as there are events, and then the data end."""
     given = synthetic(3, 20, 200)
     for depth in hft.DEPTHS:
-        with replay.ready(hft.Feed(given, local_only), depth) as backtest:
+        with hft.ready(hft.Feed(given, local_only), depth) as backtest:
             assert hft.feeds(backtest) == 200
 
 
