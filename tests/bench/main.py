@@ -14,7 +14,8 @@ from libs.errors import ConfigError
 from tests.bench import native, runner, table
 
 NAMES = (
-    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "start", "memory", "shards",
+    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "replay", "start", "memory",
+    "shards",
 )  # fmt: skip
 
 
