@@ -64,7 +64,13 @@ def update_nbbo(p: np.ndarray, b: int, sent_us: int, now: int) -> None:
     feed_us = book_word(p, b, state_book.FEED_TS_US)
     settings = words1(p, SETTINGS)
     if nbbo.update(
-        nbbo_of(p), books_of(p), table_of(p), symbol, feed_us, settings[STALE_CROSS_US], settings[UNCERTAINTY_US]
+        nbbo_of(p),
+        books_of(p),
+        table_of(p).symbol_books[symbol],
+        symbol,
+        feed_us,
+        settings[STALE_CROSS_US],
+        settings[UNCERTAINTY_US],
     ):
         show_nbbo(p, symbol, sent_us, feed_us, now)
 
