@@ -55,7 +55,7 @@ def _base_size(venue: Venue, name: str) -> Fraction:
 
 
 def _fees(seller: Venue, bid: Fraction, ask: Fraction, selling_bps: Fraction, buying_bps: Fraction) -> Fraction:
-    """Return the fees of both fills in price: an inverse contract's, in base currency, are brought there by bid × ask."""
+    """Return both fills' fees in price: an inverse contract's, in base currency, are brought there by bid × ask."""
     if seller.inverse:
         worth_sold, worth_bought = 1 / bid, 1 / ask
         return (selling_bps * worth_sold + buying_bps * worth_bought) / 10_000 * bid * ask

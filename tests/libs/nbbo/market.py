@@ -80,7 +80,7 @@ class Market:
         """Compare the quote."""
         n, oracle = self.nbbo, self.oracle
         assert states.STATES[n.state[0]] == oracle.state
-        assert {e: states.EXCLUSIONS[n.excluded[0, e]] for e in range(8)} == oracle.reasons
+        assert {e: states.EXCLUSIONS[n.excluded[0, e]] for e in self.venues} == oracle.reasons
         assert {s: int(t) for s, t in zip(states.STATES, n.state_us[0], strict=True) if t} == {
             s: t for s, t in oracle.spent.items() if t
         }
@@ -91,7 +91,7 @@ class Market:
                 assert bits == 0
                 assert getattr(n, f"{name}_exchange")[0] == states.NO_EXCHANGE
                 continue
-            assert {e for e in range(8) if bits >> e & 1} == quote.exchanges
+            assert {e for e in self.venues if bits >> e & 1} == quote.exchanges
             assert int(getattr(n, f"{name}_price")[0]) * unit == quote.price
             assert ulps(float(getattr(n, f"{name}_size")[0]), quote.size) <= 8
             assert getattr(n, f"{name}_exchange")[0] == quote.route
