@@ -7,7 +7,7 @@ import numpy as np
 from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRADES_MISSED, VENUE_DOWN
-from libs.engine.books import change_flags, update_nbbo
+from libs.engine.books import change_flags
 from libs.engine.columns import (
     APPLIED,
     BUFFERED,
@@ -35,10 +35,8 @@ from libs.engine.columns import (
 )
 from libs.engine.directory import (
     LEDGER,
-    NBBO,
     SCRATCH,
     SETTINGS,
-    TABLE,
     TRADES_MISSED_US,
     WAITING,
     book_count,
@@ -46,13 +44,13 @@ from libs.engine.directory import (
     books_of,
     exchange_of,
 )
+from libs.engine.quotes import let_crosses_age
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
 from libs.engine.slots import NO_BOOK, OTHER_SHARD, REFUSALS, byte_of, signed_byte_of
 from libs.engine.waiting import NEWEST_SEQUENCE, UPTO, WANTED_NS, forget, void, want_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2, words2_row
-from libs.nbbo.states import CROSSED_UNCERTAIN
 from libs.sequencing.state import CHANNELS
 
 N_REASONS = len(REFUSALS)
@@ -222,19 +220,10 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
 @kernel
 def tick(p: np.ndarray, mono_ns: int) -> None:
     """Find channels that have gone silent, and let crossed markets of uncertain age grow older."""
-    now = 0
     for ch in range(CHANNELS):
         ledger = words2_row(p, LEDGER, ch)
         limit = words1(p, SETTINGS)[STALE_AFTER_NS + ch]
         if ledger[HEARD_NS] > 0 and ledger[STALE_COLUMN] == 0 and mono_ns - ledger[HEARD_NS] > limit:
             ledger[STALE_COLUMN] = 1
             _change_channel(p, ch, STALE, 0, False, ledger[LAST_SENT_US])
-    for symbol in range(words1(p, TABLE)[1]):
-        if words1(p, NBBO)[symbol] == CROSSED_UNCERTAIN:
-            if now == 0:
-                now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
-            for exchange in range(CHANNELS):
-                b = words2(p, TABLE + 5)[symbol, exchange]
-                if b >= 0:
-                    update_nbbo(p, b, words2_row(p, LEDGER, exchange)[LAST_SENT_US], now)
-                    break
+    let_crosses_age(p)

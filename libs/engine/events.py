@@ -7,7 +7,7 @@ import numpy as np
 from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import CROSSED, INVALID, TRADES_MISSED
-from libs.engine.books import notice_validity, update_nbbo
+from libs.engine.books import notice_validity
 from libs.engine.columns import (
     APPLIED,
     CROSSED_EVENTS,
@@ -33,6 +33,7 @@ from libs.engine.directory import (
     book_word,
     books_of,
 )
+from libs.engine.quotes import update_nbbo
 from libs.engine.rows import put_trade, show_book
 from libs.engine.slots import BAD_BODY, CAPACITY, INCOMPLETE_EVENT, NOT_VALID, byte_of, signed_byte_of
 from libs.engine.waiting import (

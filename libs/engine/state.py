@@ -16,7 +16,9 @@ from libs.engine.directory import build
 from libs.engine.words import COUNTS, LINE_WORDS, LINES, RECEIVE_SETTINGS_WORDS
 from libs.market import symbol_table
 from libs.market.symbol_table import SymbolTable
+from libs.nbbo import arbitrage, families
 from libs.nbbo import state as nbbo_state
+from libs.nbbo.families import Families
 from libs.nbbo.state import Nbbo
 from libs.ring.state import CONTROL_WORDS, SLOT_WORDS
 from libs.sequencing import state as sequencing
@@ -59,7 +61,7 @@ def _stripped(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.nda
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) -> Shapes:
+def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int, max_families: int = 0) -> Shapes:
     """Return name → (dtype, shape) of every array of a consumer.
 
     Parameters
@@ -70,6 +72,8 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) ->
         (exchange, symbol) pairs, and canonical symbols.
     depth : int
         Levels kept a side.
+    max_families : int
+        Families of joined quote currencies (libs.nbbo.families).
     """
     if ring_capacity < 1024 or ring_capacity & (ring_capacity - 1):
         raise ValueError(f"ring capacity: expected a power of two of at least 1024, found {ring_capacity}")
@@ -86,14 +90,18 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) ->
         "trades_missed_us": ("<i8", (max_books,)),
         "heard": ("<i8", (max_books,)),
         "lines": ("<i8", (LINES, CHANNELS, LINE_WORDS)),
+        "taker_fees_bps": ("<f8", (2, nbbo_state.EXCHANGES)),
     }
     shapes |= requests.spec()
     shapes |= waiting.spec(max_books, ring_capacity)
     shapes |= sequencing.spec()
-    shapes |= outputs.spec(max_books, max_symbols)
+    shapes |= outputs.spec(max_books, max_symbols + max_families)
     shapes |= _prefixed(symbol_table.spec(max_books, max_symbols), "table_")
     shapes |= _prefixed(book_state.spec(max_books, depth), "books_")
     shapes |= _prefixed(nbbo_state.spec(max_symbols), "nbbo_")
+    shapes |= _prefixed(nbbo_state.spec(max(1, max_families), families.SLOTS), "joined_")
+    shapes |= _prefixed(families.spec(max_symbols, max_families), "families_")
+    shapes |= _prefixed(arbitrage.spec(max_symbols + max_families), "arbitrage_")
     return shapes
 
 
@@ -105,6 +113,11 @@ def bind_table(arrays: Mapping[str, np.ndarray]) -> SymbolTable:
 def bind_books(arrays: Mapping[str, np.ndarray]) -> Books:
     """Return the books."""
     return book_state.bind(_stripped(arrays, "books_"))
+
+
+def bind_families(arrays: Mapping[str, np.ndarray]) -> Families:
+    """Return the families of joined quote currencies."""
+    return families.bind(_stripped(arrays, "families_"))
 
 
 def bind_nbbo(arrays: Mapping[str, np.ndarray]) -> Nbbo:

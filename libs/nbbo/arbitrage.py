@@ -81,9 +81,9 @@ def new(rows: int) -> Arbitrages:
 
 
 @kernel(inline=True)
-def is_open(a: Arbitrages, s: int) -> bool:
+def is_open(a: Arbitrages, place: int) -> bool:
     """Return whether a row has an opportunity that has not ended."""
-    return a.words[s, PHASE] == OPENED or a.words[s, PHASE] == REAL
+    return a.words[place, PHASE] == OPENED or a.words[place, PHASE] == REAL
 
 
 @kernel(inline=True)
@@ -93,13 +93,18 @@ def crosses(nbbo: Nbbo, s: int) -> bool:
 
 
 @kernel
-def end(a: Arbitrages, nbbo: Nbbo, s: int) -> bool:
-    """End a row's opportunity if its quote no longer offers it; return whether it ended just now.
+def end(a: Arbitrages, nbbo: Nbbo, s: int, place: int) -> bool:
+    """End an opportunity if its quote no longer offers it; return whether it ended just now.
 
     Called after every change of the quote, and before :func:`follow`.
+
+    Parameters
+    ----------
+    s, place : int
+        Rows of the quote and of its opportunity.
     """
-    row = a.words[s]
-    if not is_open(a, s):
+    row = a.words[place]
+    if not is_open(a, place):
         return False
     if crosses(nbbo, s) and row[BID_SLOT] == nbbo.bid_exchange[s] and row[ASK_SLOT] == nbbo.ask_exchange[s]:
         return False
@@ -110,9 +115,11 @@ def end(a: Arbitrages, nbbo: Nbbo, s: int) -> bool:
 
 
 @kernel
-def _measure(a: Arbitrages, nbbo: Nbbo, words: np.ndarray, members: np.ndarray, s: int, fees_bps: np.ndarray) -> None:
+def _measure(
+    a: Arbitrages, nbbo: Nbbo, words: np.ndarray, members: np.ndarray, s: int, place: int, fees_bps: np.ndarray
+) -> None:
     """Take the quote of now for the opportunity's best moment if it is better, or the first."""
-    row, values = a.words[s], a.values[s]
+    row, values = a.words[place], a.values[place]
     bid, ask = nbbo.bid_price[s], nbbo.ask_price[s]
     seller, buyer = members[nbbo.bid_exchange[s]], members[nbbo.ask_exchange[s]]
     # A fill of an inverse contract is worth size over price in base currency, so each fee counts at the other price.
@@ -123,7 +130,7 @@ def _measure(a: Arbitrages, nbbo: Nbbo, words: np.ndarray, members: np.ndarray, 
     net = float(bid - ask) - (selling + buying) / 10_000.0
     mid = sum_of(bid, ask) / 2
     net_bps = 10_000.0 * net / mid
-    if is_open(a, s) and not net_bps > values[NET_BPS]:
+    if is_open(a, place) and not net_bps > values[NET_BPS]:
         return
     exponent = nbbo.price_exp[s]
     row[BEST_US] = nbbo.feed_ts_us[s]
@@ -138,8 +145,10 @@ def _measure(a: Arbitrages, nbbo: Nbbo, words: np.ndarray, members: np.ndarray, 
 
 
 @kernel
-def follow(a: Arbitrages, nbbo: Nbbo, books: Books, members: np.ndarray, s: int, fees_bps: np.ndarray) -> bool:
-    """Begin or go on with a row's opportunity; return whether it began or became real just now.
+def follow(
+    a: Arbitrages, nbbo: Nbbo, books: Books, members: np.ndarray, s: int, place: int, fees_bps: np.ndarray
+) -> bool:
+    """Begin or go on with the opportunity of a quote; return whether it began or became real just now.
 
     Called after every change of the quote, after :func:`end`.
 
@@ -147,14 +156,16 @@ def follow(a: Arbitrages, nbbo: Nbbo, books: Books, members: np.ndarray, s: int,
     ----------
     members : int64[slots]
         As libs.nbbo.kernels.update was given.
+    s, place : int
+        Rows of the quote and of its opportunity.
     fees_bps : float64[EXCHANGES]
         Taker fees by exchange, of instruments of this kind.
     """
     if not crosses(nbbo, s):
         return False
-    row = a.words[s]
-    _measure(a, nbbo, books.words, members, s, fees_bps)
-    before = row[PHASE] if is_open(a, s) else NO_OPPORTUNITY
+    row = a.words[place]
+    _measure(a, nbbo, books.words, members, s, place, fees_bps)
+    before = row[PHASE] if is_open(a, place) else NO_OPPORTUNITY
     if before == NO_OPPORTUNITY:
         row[BID_SLOT], row[ASK_SLOT] = nbbo.bid_exchange[s], nbbo.ask_exchange[s]
         row[BEGIN_US] = nbbo.feed_ts_us[s]

@@ -35,11 +35,11 @@ class Watched(Market):
         expected = self.watcher.update(self.oracle, self.venues)
         told = []
         if changed:
-            if end(self.found, self.nbbo, 0):
+            if end(self.found, self.nbbo, 0, 0):
                 told.append("closed")
                 ended_by = int(self.found.words[0, arbitrage.ENDED_BY])
                 assert states.STATES[ended_by] == self.oracle.state
-            if follow(self.found, self.nbbo, self.books, self.table.symbol_books[0], 0, self.fees_bps):
+            if follow(self.found, self.nbbo, self.books, self.table.symbol_books[0], 0, 0, self.fees_bps):
                 told.append(PHASES[self.found.words[0, arbitrage.PHASE]])
         assert told == expected
         self.told += told
