@@ -14,6 +14,7 @@ from libs.engine.columns import (
     CHECKS,
     CHECKS_FAILED,
     DOUBTED,
+    FEATURE_INTERVAL_US,
     GAP_BOOKS,
     HEALED_SNAPSHOT,
     HEARD_NS,
@@ -33,6 +34,7 @@ from libs.engine.columns import (
 from libs.engine.columns import (
     STALE as STALE_COLUMN,
 )
+from libs.engine.conflation import flush_features
 from libs.engine.directory import (
     LEDGER,
     SCRATCH,
@@ -219,7 +221,7 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
 
 @kernel
 def tick(p: np.ndarray, mono_ns: int) -> None:
-    """Find channels that have gone silent, and let crossed markets of uncertain age grow older."""
+    """Find channels that have gone silent, let young crosses grow older, send rows that were held back."""
     for ch in range(CHANNELS):
         ledger = words2_row(p, LEDGER, ch)
         limit = words1(p, SETTINGS)[STALE_AFTER_NS + ch]
@@ -227,3 +229,5 @@ def tick(p: np.ndarray, mono_ns: int) -> None:
             ledger[STALE_COLUMN] = 1
             _change_channel(p, ch, STALE, 0, False, ledger[LAST_SENT_US])
     let_crosses_age(p)
+    if words1(p, SETTINGS)[FEATURE_INTERVAL_US] != 0:
+        flush_features(p, now_ns(words1(p, SCRATCH), CLOCK_REALTIME), False)

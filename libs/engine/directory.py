@@ -63,6 +63,7 @@ NAMES = (
     "out_controls",
     "out_arbitrages",
     "taker_fees_bps",
+    "features_pace",
     *(f"arbitrage_{name}" for name in Arbitrages._fields),
     *(f"families_{name}" for name in Families._fields),
     *(f"joined_{name}" for name in Nbbo._fields),
@@ -117,8 +118,9 @@ OUT_FEATURES = NBBO + len(Nbbo._fields)
     OUT_CONTROLS,
     OUT_ARBITRAGES,
     TAKER_FEES_BPS,
+    FEATURES_PACE,
     ARBITRAGE,
-) = range(OUT_FEATURES + 1, OUT_FEATURES + 17)
+) = range(OUT_FEATURES + 1, OUT_FEATURES + 18)
 FAMILIES = ARBITRAGE + len(Arbitrages._fields)
 JOINED_NBBO = FAMILIES + len(Families._fields)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from libs.engine.books import hear
 from libs.engine.columns import BATCH, BUSY_POLL, LAST_FEED_US, LAST_SENT_US, MESSAGES, REFUSED, REQUEST_BELL
+from libs.engine.conflation import flush_features
 from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
 from libs.engine.directory import HEARD, LEDGER, PUBLISHER_WAKE, SCRATCH, SETTINGS, WAKE, ring_of
 from libs.engine.events import on_book, on_requested, on_trade, settle_waiting
@@ -144,4 +145,6 @@ def book_loop(p: np.ndarray, eventfd: int, publisher_eventfd: int, control: np.n
             _sleep(p, eventfd, 5)
     if load_acquire(control, 0) != 0:
         settle_waiting(p)
+        flush_features(p, 0, True)
+        _wake_publisher(p, publisher_eventfd)
     return total

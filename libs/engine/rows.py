@@ -8,6 +8,7 @@ from libs.book import state as state_book
 from libs.book.flags import INVALID
 from libs.book.kernels import copy_top
 from libs.engine.columns import DEPTH_LEVELS, FEATURE_ROWS, LIQUIDITY_BPS, SESSION
+from libs.engine.conflation import is_fresh, queue_features
 from libs.engine.directory import (
     LEDGER,
     OUT_BOOK_DIRTY,
@@ -15,8 +16,6 @@ from libs.engine.directory import (
     OUT_BOOK_VERSION,
     OUT_BOOKS,
     OUT_CONTROLS,
-    OUT_FEATURE_DIRTY,
-    OUT_FEATURE_QUEUE,
     OUT_FEATURES,
     OUT_STATUS,
     OUT_TRADES,
@@ -30,7 +29,6 @@ from libs.engine.directory import (
 )
 from libs.engine.outputs import (
     BOOKS,
-    FEATURE,
     STATE,
     STATUS_QUEUE,
     TRADE,
@@ -135,7 +133,7 @@ def _put_features(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int) -
         sent_us,
         recv_ns,
         now,
-        load_acquire(words1(p, OUT_FEATURE_DIRTY), b) == 0,
+        is_fresh(p, b),
     )
     quotes(books_of(p), b, values[FEATURE_TOPS:FEATURE_COLUMNS])
     words1(p, TOTALS)[FEATURE_ROWS] += 1
@@ -169,7 +167,7 @@ def show_book(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int, with_
         _mark(words2(p, OUT_BOOKS)[b], book_word(p, b, state_book.FLAGS))
     store_release(words1(p, OUT_BOOK_VERSION), b, version + 2)
     if with_features:
-        queue_id(words1(p, OUT_FEATURE_QUEUE), words2(p, OUT_CONTROLS)[FEATURE], words1(p, OUT_FEATURE_DIRTY), b)
+        queue_features(p, b, book_word(p, b, state_book.FEED_TS_US), now)
     if words2(p, OUT_BOOKS)[b, KEY_SYMBOL] != 0:
         queue_id(words1(p, OUT_BOOK_QUEUE), words2(p, OUT_CONTROLS)[BOOKS], words1(p, OUT_BOOK_DIRTY), b)
 

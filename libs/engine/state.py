@@ -12,6 +12,7 @@ from libs.book import state as book_state
 from libs.book.state import Books
 from libs.engine import outputs, requests, waiting
 from libs.engine.columns import COLUMNS, PROCESS_SETTINGS, TOTALS
+from libs.engine.conflation import PACE_WORDS
 from libs.engine.directory import build
 from libs.engine.words import COUNTS, LINE_WORDS, LINES, RECEIVE_SETTINGS_WORDS
 from libs.market import symbol_table
@@ -90,6 +91,7 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int, ma
         "trades_missed_us": ("<i8", (max_books,)),
         "heard": ("<i8", (max_books,)),
         "lines": ("<i8", (LINES, CHANNELS, LINE_WORDS)),
+        "features_pace": ("<i8", (max_books, PACE_WORDS)),
         "taker_fees_bps": ("<f8", (2, nbbo_state.EXCHANGES)),
     }
     shapes |= requests.spec()
@@ -123,6 +125,11 @@ def bind_families(arrays: Mapping[str, np.ndarray]) -> Families:
 def bind_nbbo(arrays: Mapping[str, np.ndarray]) -> Nbbo:
     """Return the NBBO state."""
     return nbbo_state.bind(_stripped(arrays, "nbbo_"))
+
+
+def bind_joined(arrays: Mapping[str, np.ndarray]) -> Nbbo:
+    """Return the NBBO state of families of joined quote currencies."""
+    return nbbo_state.bind(_stripped(arrays, "joined_"))
 
 
 def bind(

@@ -110,6 +110,12 @@ def t_name(f: Families, family: int) -> str:
     return bytes(f.names[family, : f.name_lengths[family]]).decode()
 
 
+def currencies(name: str) -> list[str]:
+    """Return the quote currencies of a symbol's or a family's name, in the order of their places; [] for none."""
+    parts = name.split("-")
+    return parts[1].split("+") if len(parts) > 1 else []
+
+
 @kernel
 def _same(one: np.ndarray, at: int, other: np.ndarray, from_: int, length: int) -> bool:
     for k in range(length):  # noqa: SIM110 - numba compiles no generator expressions

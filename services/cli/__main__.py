@@ -108,7 +108,9 @@ def oms(context: typer.Context) -> None:
 
 @app.command()
 def tail(
-    stream: Annotated[str, typer.Argument(help="features, book, nbbo, trades, status, signals, orders or fills.")],
+    stream: Annotated[
+        str, typer.Argument(help="features, book, nbbo, arbitrage, trades, status, signals, orders or fills.")
+    ],
     symbol: Annotated[Text, _option("--symbol", "Only this one.", "S")] = None,
     count: Annotated[Text, _option("--count", "Stop after so many rows.", "N")] = None,
     config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,

@@ -27,7 +27,7 @@ from libs.wire.text import text_to_binary
 from services.consumer import recovery_metrics
 from services.consumer.backing import Backing
 from services.consumer.metrics import Metrics
-from services.consumer.preparing import register_symbols, tell_kernels
+from services.consumer.preparing import register_symbols, tell_kernels, tell_nbbo
 from services.consumer.publisher import Publisher
 from services.consumer.recovery import Recovery
 from services.consumer.series import series
@@ -62,6 +62,7 @@ class Consumer:
                 max_books=sizes.max_books,
                 max_symbols=sizes.max_symbols,
                 depth=sizes.depth,
+                max_families=sizes.max_symbols // 2 if settings.nbbo.join_quotes else 0,
             ),
         )
         self.metrics = Metrics(self.segment, dict(self.segment.arrays))
@@ -78,6 +79,7 @@ class Consumer:
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()
         tell_kernels(self.engine, settings, config)
+        tell_nbbo(self.engine, settings)
         register_symbols(self.engine, settings, config)
 
     def compile(self) -> None:
@@ -140,7 +142,7 @@ class Consumer:
             writer,
             publisher_wake,
             self.metrics.publish_rows,
-            feature_interval_ms=self.settings.feature_interval_ms,
+            nbbo_interval_ms=self.settings.nbbo_interval_ms,
             book_interval_ms=self.settings.book_interval_ms,
             batch=self.settings.publish_batch,
             shard=self.settings.own_shard,
