@@ -170,7 +170,7 @@ def output_drops(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def nbbo_report(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
-    """Return symbols by state, their feed time in each state, books by why they are left out, opportunities by phase."""
+    """Return symbols by state, their feed time in each state, books by why they are out, opportunities by phase."""
     n = state.bind_nbbo(arrays)
     known = int(arrays["table_counts"][1])
     states = np.bincount(n.state[:known].astype(np.int64), minlength=len(STATES))

@@ -33,6 +33,8 @@ from libs.nbbo import states
 from libs.nbbo.state import Nbbo
 
 BOTH_SIDES = 3
+NEAR = 1e-14
+"""Relative distance below which two sizes of a few roundings each may be equal."""
 
 
 @kernel(inline=True)
@@ -104,6 +106,29 @@ def base_size(words: np.ndarray, b: int, side: int) -> float:
 
 
 @kernel
+def _is_larger(words: np.ndarray, one: int, other: int, side: int, size: float, largest: float) -> bool:
+    """Return whether a book shows more than another at one price, in integers where floats are too near to tell."""
+    if abs(size - largest) > NEAR * largest:
+        return size > largest
+    one_at, other_at = one * WORDS, other * WORDS
+    mine, theirs = words[one_at + TOPS + BID_SIZE + 2 * side], words[other_at + TOPS + BID_SIZE + 2 * side]
+    # Multiplier 0: none was given, and 1 is meant.
+    my_factor, their_factor = max(1, words[one_at + MULTIPLIER]), max(1, words[other_at + MULTIPLIER])
+    digits = words[one_at + TOPS + TOP_SIZE_EXP] - words[other_at + TOPS + TOP_SIZE_EXP]
+    if words[one_at + MULTIPLIER] != 0:
+        digits += words[one_at + MULTIPLIER_EXP]
+    if words[other_at + MULTIPLIER] != 0:
+        digits -= words[other_at + MULTIPLIER_EXP]
+    if abs(digits) > DIGITS or mine > MAX // my_factor or theirs > MAX // their_factor:
+        return size > largest
+    mine, theirs = mine * my_factor, theirs * their_factor
+    finer = POW10[abs(digits)]
+    if (mine if digits > 0 else theirs) > MAX // finer:
+        return size > largest
+    return mine * finer > theirs if digits > 0 else mine > theirs * finer
+
+
+@kernel
 def _exclude(words: np.ndarray, members: np.ndarray, kind: int, exponent: int, reasons: np.ndarray) -> int:
     """Rewrite who is left out and why; return 1 when that changed.
 
@@ -152,7 +177,7 @@ def _best(
         size = base_size(words, b, side)
         if exchanges == 0 or mine != price:
             price, exchanges, total, largest, feed, route = mine, 0, 0.0, size, 0, e
-        elif size > largest:
+        elif _is_larger(words, b, members[route], side, size, largest):
             largest, route = size, e
         exchanges |= 1 << e
         total += size

@@ -37,7 +37,7 @@ class Market:
         """List the symbol at an exchange, with its decimals and multiplier."""
         self.ids[exchange] = symbol_table.t_register(self.table, exchange, SYMBOL)
         kernels.set_instrument(self.books, self.ids[exchange], 1, tick_exp, 1, -3, multiplier, multiplier_exp, inverse)
-        worth = Fraction(multiplier) * Fraction(10) ** multiplier_exp
+        worth = Fraction(multiplier or 1) * Fraction(10) ** multiplier_exp
         self.venues[exchange] = Venue(flags.NO_SNAPSHOT, None, None, 0, worth, inverse)
 
     def show(self, exchange, bid, ask, now, price_exp):
@@ -103,11 +103,13 @@ class Market:
             assert np.isnan(n.spread[0])
 
 
-sizes = st.sampled_from([1, 1, 2, 1_000])
+sizes = st.sampled_from([1, 1, 2, 3, 7, 300, 1_000])
 bid_top = st.one_of(st.none(), st.tuples(st.integers(996, 1_001), sizes))
 ask_top = st.one_of(st.none(), st.tuples(st.integers(999, 1_004), sizes))
 instrument = st.tuples(
-    st.integers(-4, 0), st.sampled_from([(1, 0), (1, 0), (10, -2), (100, 0)]), st.sampled_from([0, 0, 0, 0, 1])
+    st.integers(-4, 0),
+    st.sampled_from([(1, 0), (1, 0), (0, 0), (10, -2), (100, 0), (1, -3)]),
+    st.sampled_from([0, 0, 0, 0, 1]),
 )
 event = st.one_of(
     st.tuples(st.just("show"), st.integers(0, 4), bid_top, ask_top, st.sampled_from([0, 1, 2_000, 6_000, 600_000])),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.book import kernels
+from libs.book import flags, kernels
 from libs.nbbo import states
 from libs.nbbo.kernels import update
 from tests.libs.nbbo.market import LAST, SNAPSHOT, STALE_US, UNCERTAIN_US, Market, event, instrument, play
@@ -43,6 +44,54 @@ def test_ties_go_to_the_larger_size_then_the_lower_exchange():
     assert market.nbbo.bid_exchange[0] == 1
     assert market.nbbo.ask_exchange[0] == 0
     assert market.nbbo.bid_size[0] == 0.005
+
+
+def test_equal_sizes_are_a_tie_however_they_are_written():
+    """3 of multiplier 0.1 and 0.3 of multiplier 1 are equal, though their floats differ."""
+    market = Market()
+    for exchange, (multiplier, exponent) in enumerate([(1, 0), (1, -1), (1, 0)]):
+        market.instrument(exchange, 0, multiplier, exponent, 0)
+    market.show(0, (100, 300), (102, 1), 1, 0)
+    market.show(1, (100, 3_000), (102, 1), 1, 0)
+    assert 3 * 0.1 > 0.3
+    assert market.nbbo.bid_exchange[0] == 0
+    market.show(2, (100, 301), (102, 1), 1, 0)
+    assert market.nbbo.bid_exchange[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"), [("HALTED", "halted"), ("MUTE", "mute"), ("STALE", "stale"), ("SUSPECT", "not_valid")]
+)
+def test_a_reason_gives_way_to_one_before_it(flag, reason):
+    """Not valid before halted before mute before stale before self-crossed: the first that holds is told."""
+    market = Market()
+    for exchange in (0, 1):
+        market.instrument(exchange, 0, 1, 0, 0)
+        market.show(exchange, (100, 1), (102, 1), 1, 0)
+    market.show(0, (103, 1), (102, 1), 2, 0)
+    assert states.EXCLUSIONS[market.nbbo.excluded[0, 0]] == "self_crossed"
+    for later in ("STALE", "MUTE", "HALTED", "SUSPECT"):
+        market.mark(0, getattr(flags, later), 0, 3)
+        if later == flag:
+            break
+    assert states.EXCLUSIONS[market.nbbo.excluded[0, 0]] == reason
+    assert market.nbbo.bid_exchanges[0] == market.nbbo.ask_exchanges[0] == 0b10
+
+
+def test_locked_one_sided_and_empty_quotes_have_states_of_their_own():
+    """Bid at ask between two exchanges is locked; without a side there is none; time is counted where it was spent."""
+    market = Market()
+    for exchange in (0, 1):
+        market.instrument(exchange, 0, 1, 0, 0)
+    market.show(0, (100, 1), None, 1_000, 0)
+    assert (states.STATES[market.nbbo.state[0]], market.nbbo.ask_exchanges[0]) == ("none", 0)
+    market.show(1, (99, 1), (100, 1), 1_500, 0)
+    assert (states.STATES[market.nbbo.state[0]], market.nbbo.spread[0]) == ("locked", 0)
+    market.show(1, (99, 1), (101, 1), 1_700, 0)
+    market.show(0, None, None, 2_700, 0)
+    assert states.EXCLUSIONS[market.nbbo.excluded[0, 0]] == "empty"
+    spent = dict(zip(states.STATES, market.nbbo.state_us[0].tolist(), strict=True))
+    assert (spent["none"], spent["locked"], spent["normal"]) == (500, 200, 1_000)
 
 
 def test_half_an_event_is_not_seen():
