@@ -167,11 +167,12 @@ def bench(
     json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
     full: Annotated[bool, _option("--full", "Three times as many repeats.")] = False,
     to: Annotated[Text, _option("--to", "Write the tables there as Markdown.", "FILE")] = None,
+    plots: Annotated[Text, _option("--plots", "Draw the curves of scale there.", "FOLDER")] = None,
 ) -> int:
     """Measure beside named references in the same run, from a checkout."""
     from services.cli import bench as command
 
-    return command.run(name, as_json=json, full=full, to=to)
+    return command.run(name, as_json=json, full=full, to=to, plots=plots)
 
 
 @app.command()

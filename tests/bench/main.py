@@ -12,9 +12,11 @@ from typing import Any
 
 from libs.errors import ConfigError
 from tests.bench import native, runner, table
+from tests.bench import plots as drawing
 
 NAMES = (
-    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "start", "memory", "shards",
+    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "replay", "start", "memory",
+    "shards", "scale",
 )  # fmt: skip
 
 
@@ -50,20 +52,21 @@ def chosen(name: str) -> Sequence[str]:
     return (name,)
 
 
-def run(name: str, *, as_json: bool, full: bool, to: str | None) -> int:
+def run(name: str, *, as_json: bool, full: bool, to: str | None, plots: str | None = None) -> int:
     """Measure, print and, if asked for, write a Markdown file; return the exit status.
 
     Raises
     ------
     ConfigError
-        When there is no bench of that name, or the file cannot be written.
+        When there is no bench of that name, or the file or the folder cannot be written.
     MissingError
-        When there is no C compiler.
+        When there is no C compiler, or nothing to draw plots with.
     """
     names = chosen(name)
     target = None if to is None else Path(to)
     if target is not None and not target.absolute().parent.is_dir():
         raise ConfigError("command line", "--to", "a file in a folder that exists", f'"{to}"')
+    folder = None if plots is None else drawing.folder_for(plots)
     documents = []
     for each in names:
         if sys.stderr.isatty():
@@ -76,4 +79,8 @@ def run(name: str, *, as_json: bool, full: bool, to: str | None) -> int:
     if target is not None:
         typed = f"crossbook bench {name}{' --full' if full else ''}"
         target.write_text(table.as_markdown(documents, typed), encoding="utf-8")
+    if folder is not None:
+        host = table.described(documents[0]["host"])
+        for file in drawing.draw_all(documents, f"crossbook bench {name}: {host}", folder):
+            print(f"drawn: {file}", file=sys.stderr)
     return 0

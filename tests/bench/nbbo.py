@@ -30,15 +30,15 @@ FROM_US = 1_000_000
 
 
 class Market:
-    """Symbols on five exchanges, each with a book of some levels, and their quotes."""
+    """Symbols on some exchanges, each with a book of some levels, and their quotes."""
 
-    def __init__(self, symbols: int, seed: int = 1) -> None:
+    def __init__(self, symbols: int, seed: int = 1, exchanges: int = EXCHANGES) -> None:
         rng = np.random.default_rng(seed)
-        self.books = book_state.new(symbols * EXCHANGES, 64)
-        self.table = symbol_table.new(symbols * EXCHANGES, symbols)
+        self.books = book_state.new(symbols * exchanges, 64)
+        self.table = symbol_table.new(symbols * exchanges, symbols)
         self.quotes = state.new(symbols)
         for k in range(symbols):
-            for exchange in range(EXCHANGES):
+            for exchange in range(exchanges):
                 b = symbol_table.t_register(self.table, exchange, f"S{k:04}-USD")
                 kernels.set_instrument(self.books, b, 1, -2 - exchange % 2, 1, -3, 1, 0, False)
                 self.show(b, exchange, int(rng.integers(-3, 4)), int(rng.integers(1, 9)))
@@ -101,9 +101,9 @@ def check(market: Market, which: np.ndarray, from_us: int = FROM_US) -> None:
         raise AssertionError(f"C gives other quotes: changed {answers}, {wrong} differ")
 
 
-def measured(symbols: int, scale: Scale) -> Row:
+def measured(symbols: int, scale: Scale, exchanges: int = EXCHANGES) -> Row:
     """Check, then time both on the same quotes in turns."""
-    market = Market(scale.pick(symbols, min(symbols, 3)))
+    market = Market(scale.pick(symbols, min(symbols, 3)), exchanges=exchanges)
     which = np.random.default_rng(2).integers(0, len(market.quotes.state), scale.pick(50_000, 100))
     check(market, which)
     in_c = reference()
@@ -111,7 +111,7 @@ def measured(symbols: int, scale: Scale) -> Row:
     def one(run: Update) -> Callable[[], float]:
         return lambda: timed(lambda: run(market.quotes, market, which, FROM_US), len(which))
 
-    case = f"{symbols:,} symbol{'s' if symbols > 1 else ''} on {EXCHANGES} exchanges"
+    case = f"{symbols:,} symbol{'s' if symbols > 1 else ''} on {exchanges} exchange{'s' if exchanges > 1 else ''}"
     row = compare(case, UNIT, {"ours": one(ours), "c": one(in_c)}, scale.repeats)
     row["goal"] = {"most": MOST_NS}
     return row

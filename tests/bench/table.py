@@ -31,13 +31,17 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     else:
         met, wanted = True, ""
     notes = [] if met else ["not reached"]
+    if "exponent" in row:
+        others = ", ".join(f"{name} {value:.2f}" for name, value in row["exponent"].items() if name != "ours")
+        notes.append(f"exponent {row['exponent']['ours']:.2f} ({others})")
     if "disturbed" in row:
         notes.append(f"disturbed: {row['disturbed']}")
     spread = _number(row["spread"]["ours"]) if "ours" in row.get("spread", {}) else ""
     return (row["case"], _number(row["ours"]), spread, row["unit"], references, ratios, wanted, "; ".join(notes))
 
 
-def _described(host: dict[str, Any]) -> str:
+def described(host: dict[str, Any]) -> str:
+    """Return the machine in one line."""
     load = ", ".join(f"{value:g}" for value in host["load"])
     parts = [f"{host['cores']} cores", f"kernel {host['kernel']}", f"Python {host['python']}", f"numba {host['numba']}"]
     if host.get("compiler"):
@@ -68,7 +72,7 @@ def as_markdown(documents: Iterable[Document], command: str) -> str:
         What was typed.
     """
     found = list(documents)
-    lines = ["# Measured", "", f"`{command}` on {_described(found[0]['host'])}."]
+    lines = ["# Measured", "", f"`{command}` on {described(found[0]['host'])}."]
     lines += [
         "",
         "Medians of repeats in turns (ours, reference, ours …); spread is the distance between the quartiles.",
