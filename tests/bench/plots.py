@@ -66,7 +66,9 @@ def draw(row: dict[str, Any], caption: str, target: Path) -> None:
     for name, colour in zip(names, COLOURS, strict=False):
         costs = [point[name] for point in row["points"]]
         half = [point["spread"].get(name, 0.0) / 2 for point in row["points"]]
-        label = f"{'Crossbook' if name == 'ours' else name[:1].upper() + name[1:]}: exponent {row['exponent'][name]:.2f}"
+        label = (
+            f"{'Crossbook' if name == 'ours' else name[:1].upper() + name[1:]}: exponent {row['exponent'][name]:.2f}"
+        )
         axes.plot(sizes, costs, marker="o", markersize=4, color=colour, label=label)
         low = [max(cost - h, cost / 10) for cost, h in zip(costs, half, strict=True)]
         axes.fill_between(
