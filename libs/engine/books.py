@@ -8,6 +8,7 @@ from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import CROSSED, GAP, INVALID, ONE_SIDED, STALE, TRUNCATED
 from libs.engine.columns import (
+    DIGEST,
     GAP_BOOKS,
     HEALED_FEED,
     HEALED_SNAPSHOT,
@@ -22,10 +23,12 @@ from libs.engine.columns import (
 from libs.engine.columns import (
     STALE as STALE_COLUMN,
 )
+from libs.engine.digests import note_flags
 from libs.engine.directory import (
     LEDGER,
     ROWS,
     SCRATCH,
+    SETTINGS,
     book_count,
     book_word,
     books_of,
@@ -106,6 +109,8 @@ def change_flags(
     book.set_flags(books_of(p), b, set_mask, clear_mask)
     if book_word(p, b, state_book.FLAGS) == before:
         return
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        note_flags(p, b, before)
     notice_validity(p, b, before, False, sent_us, now)
     show_book(p, b, sent_us, recv_ns, now, False)
     update_nbbo(p, b, sent_us, now)

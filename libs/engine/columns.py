@@ -55,6 +55,8 @@ REQUEST_BELL = 7  # eventfd of who sends the requests; 0: none
 STALE_AFTER_NS = 8  # by exchange
 JOINED = 16  # 1: quote currencies are joined
 FEATURE_INTERVAL_US = 17  # of feed time between two features rows of a book; 0: a row an event
+DIGEST = 18  # 1: hash chains are made
+DIGEST_TRACED = 19  # 1: and every link is traced
 PROCESS_SETTINGS = 32
 
 ROW_BOOK, ROW_FEATURES, ROW_HEAL = 0, 1, 2

@@ -7,12 +7,14 @@ import numpy as np
 from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRADES_MISSED, VENUE_DOWN
+from libs.digest import merge
 from libs.engine.books import change_flags
 from libs.engine.columns import (
     APPLIED,
     BUFFERED,
     CHECKS,
     CHECKS_FAILED,
+    DIGEST,
     DOUBTED,
     FEATURE_INTERVAL_US,
     GAP_BOOKS,
@@ -36,6 +38,7 @@ from libs.engine.columns import (
 )
 from libs.engine.conflation import flush_features
 from libs.engine.directory import (
+    DIGEST_MERGE,
     LEDGER,
     SCRATCH,
     SETTINGS,
@@ -64,6 +67,8 @@ def on_heartbeat(p: np.ndarray, slots: np.ndarray, at: int, ch: int) -> None:
     ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = slots[at + 1]
     ledger[WATERMARK_US] = max(ledger[WATERMARK_US], slots[at + 5])
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        merge.heard(words2(p, DIGEST_MERGE), ch, slots[at + 5])
     # Counted by the receive thread, which hands none of them on.
     ledger[REFUSED + OTHER_SHARD] = slots[at + 15]
     settled = ledger[APPLIED]
@@ -115,6 +120,8 @@ def on_status(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> Non
     sent_us = slots[at + 3]
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     one = b != NO_BOOK
+    if code == 5 and not one and words1(p, SETTINGS)[DIGEST] != 0:
+        merge.ended(words2(p, DIGEST_MERGE), ch)
     for i in range(b if one else 0, b + 1 if one else book_count(p)):
         if exchange_of(p, i) == ch:
             if code == 8:
@@ -205,6 +212,8 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
     """Begin a session; when another one came before, its books are void."""
     ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = session
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        merge.begun(words2(p, DIGEST_MERGE), ch)
     if old != 0:
         ledger[WATERMARK_US] = 0
         ledger[LOST_UPTO] = 0

@@ -67,6 +67,15 @@ NAMES = (
     *(f"arbitrage_{name}" for name in Arbitrages._fields),
     *(f"families_{name}" for name in Families._fields),
     *(f"joined_{name}" for name in Nbbo._fields),
+    "digest_books",
+    "digest_quotes",
+    "digest_record",
+    "digest_tops",
+    "digest_merge",
+    "digest_trace",
+    "digest_trace_control",
+    "digest_shadow",
+    *(f"digest_nbbo_{name}" for name in Nbbo._fields),
 )
 
 (
@@ -123,6 +132,17 @@ OUT_FEATURES = NBBO + len(Nbbo._fields)
 ) = range(OUT_FEATURES + 1, OUT_FEATURES + 18)
 FAMILIES = ARBITRAGE + len(Arbitrages._fields)
 JOINED_NBBO = FAMILIES + len(Families._fields)
+DIGEST_BOOKS = JOINED_NBBO + len(Nbbo._fields)
+(
+    DIGEST_QUOTES,
+    DIGEST_RECORD,
+    DIGEST_TOPS,
+    DIGEST_MERGE,
+    DIGEST_TRACE,
+    DIGEST_TRACE_CONTROL,
+    DIGEST_SHADOW,
+    DIGEST_NBBO,
+) = range(DIGEST_BOOKS + 1, DIGEST_BOOKS + 9)
 
 
 def build(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -188,6 +208,12 @@ def nbbo_of(d: np.ndarray) -> Nbbo:
 def joined_nbbo_of(d: np.ndarray) -> Nbbo:
     """Return the consolidated quotes of families of joined quote currencies."""
     return _nbbo_at(d, JOINED_NBBO)
+
+
+@kernel(inline=True)
+def digest_nbbo_of(d: np.ndarray) -> Nbbo:
+    """Return the consolidated quotes of merged tops."""
+    return _nbbo_at(d, DIGEST_NBBO)
 
 
 @kernel(inline=True)

@@ -7,8 +7,9 @@ import numpy as np
 from libs.book import state as state_book
 from libs.book.flags import INVALID
 from libs.book.kernels import copy_top
-from libs.engine.columns import DEPTH_LEVELS, FEATURE_ROWS, LIQUIDITY_BPS, SESSION
+from libs.engine.columns import DEPTH_LEVELS, DIGEST, FEATURE_ROWS, LIQUIDITY_BPS, SESSION
 from libs.engine.conflation import is_fresh, queue_features
+from libs.engine.digests import note_features
 from libs.engine.directory import (
     LEDGER,
     OUT_BOOK_DIRTY,
@@ -137,6 +138,8 @@ def _put_features(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int) -
     )
     quotes(books_of(p), b, values[FEATURE_TOPS:FEATURE_COLUMNS])
     words1(p, TOTALS)[FEATURE_ROWS] += 1
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        note_features(p, b, incomplete)
     return incomplete
 
 

@@ -54,7 +54,8 @@ def test_the_order_is_that_of_feed_time_exchange_and_sequence(steps, order):
     for ch in range(CHANNELS):
         found.hear(ch, 0)
     places = [0] * CHANNELS
-    for ch in [*order, *(ch for ch in range(CHANNELS) for _ in range(len(streams[ch])))]:
+    rest = [ch for ch in range(CHANNELS) for _ in streams[ch]]
+    for ch in order + rest:
         if places[ch] < len(streams[ch]):
             found.give(ch, streams[ch][places[ch]])
             places[ch] += 1
