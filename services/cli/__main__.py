@@ -162,6 +162,36 @@ def simulate(
 
 
 @app.command()
+def features(
+    path: Annotated[list[str], typer.Argument(help="A recording: files and folders.")],
+    symbol: Annotated[str, _option("--symbol", "Canonical, as BTC-USDT.", "S")],
+    to: Annotated[str, _option("--to", "The Parquet file.", "FILE.parquet")],
+) -> int:
+    """Compute every feature at every completed event of a recording, for a notebook."""
+    from services.cli import features as command
+
+    return command.run(path, symbol, to)
+
+
+@app.command()
+def plot(
+    what: Annotated[str, typer.Argument(help="features.")],
+    path: Annotated[list[str], typer.Argument(help="A recording: files and folders.")],
+    symbol: Annotated[str, _option("--symbol", "Canonical, as BTC-USDT.", "S")],
+    to: Annotated[str, _option("--to", "The picture.", "FILE.png|html")],
+    begin: Annotated[Text, _option("--from", "ISO 8601 (UTC), or µs since the epoch.", "TIME")] = None,
+    end: Annotated[Text, _option("--until", "The same.", "TIME")] = None,
+    exchange: Annotated[Text, _option("--exchange", "Where several have the symbol.", "NAME")] = None,
+) -> int:
+    """Draw price and every feature of a recording over time."""
+    from services.cli import plots as command
+
+    if what != "features":
+        raise ConfigError("command line", "WHAT", "features", f'"{what}"')
+    return command.run(path, symbol, to, begin, end, exchange)
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards or all.")],
     json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,

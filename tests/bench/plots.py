@@ -17,7 +17,7 @@ def _pyplot() -> Any:
     try:
         import matplotlib
     except ImportError:
-        raise MissingError("plots: matplotlib is not installed; scripts/setup.sh bench installs it") from None
+        raise MissingError("plots: matplotlib is not installed; install requirements/analysis.txt") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -50,7 +50,6 @@ def test_the_table_tells_the_exponent() -> None:
 
 def test_curves_are_drawn(tmp_path: Path) -> None:
     """A PNG a curve, of the size that was asked for."""
-    pytest.importorskip("matplotlib", reason="matplotlib is installed for benches: scripts/setup.sh bench")
     files = plots.draw_all([{"rows": [ROW, {"case": "no curve"}]}], "here", tmp_path)
     assert files == [tmp_path / "symbols.png"]
     data = files[0].read_bytes()
