@@ -12,8 +12,9 @@ from libs.jit import kernel
 
 # Words of ``control``: a row a channel, and one more for all of them.
 HEAD, TAIL, WATERMARK_US, ACTIVE, ENDED, LAST_FEED_US = range(6)
-MERGED_US, LATE, FORCED = 0, 1, 2
-"""Of the last row: feed time handed on so far; tops that came after it had gone by; tops handed on early, for room."""
+MERGED_US, LATE, FORCED, DOUBTS = range(4)
+"""Of the last row: feed time handed on so far; tops that came after it had gone by; tops handed on early, for room;
+times that a channel was doubted, when its books made no features rows."""
 CONTROL_WORDS = 8
 
 # Words of a top.

@@ -201,6 +201,8 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_
 def on_suspect(p: np.ndarray, ch: int, doubted: int) -> None:
     """Doubt the books of a channel with an open hole, or trust them again."""
     mask = SUSPECT
+    if doubted and words1(p, SETTINGS)[DIGEST] != 0:
+        words2(p, DIGEST_MERGE)[CHANNELS, merge.DOUBTS] += 1
     words2_row(p, LEDGER, ch)[DOUBTED] = doubted
     _change_channel(
         p, ch, mask if doubted else 0, 0 if doubted else mask, False, words2_row(p, LEDGER, ch)[LAST_SENT_US]

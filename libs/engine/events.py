@@ -82,6 +82,16 @@ def _settle(p: np.ndarray, code: int, ledger: np.ndarray, b: int) -> None:
 
 
 @kernel
+def _interrupted(p: np.ndarray, slots: np.ndarray, at: int, b: int, before: int) -> int:
+    """Show that an event that stood open was interrupted: the book is invalid from here on. Return its flags."""
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
+    notice_validity(p, b, before, False, slots[at + 3], now)
+    show_book(p, b, slots[at + 3], slots[at + 6], now, False)
+    update_nbbo(p, b, slots[at + 3], now)
+    return book_word(p, b, state_book.FLAGS)
+
+
+@kernel
 def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns: int) -> None:
     """Take in an OrderBook message, whose record begins at word ``at``."""
     ledger = words2_row(p, LEDGER, ch)
@@ -108,14 +118,8 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
     ledger[PENDING_PARTS] += book_word(p, b, state_book.PARTS) - pending
     if code != book.EVENT_OPEN and (before | book_word(p, b, state_book.FLAGS)) & book.NEEDS_SNAPSHOT:
         note_settled(p, b, slots[at + 2])
-    now = 0
     if book_word(p, b, state_book.BROKEN) > 0 and book_word(p, b, state_book.FLAGS) != before:
-        # An event that stood open was interrupted: the book is invalid from here on, whatever follows.
-        now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
-        notice_validity(p, b, before, False, sent_us, now)
-        show_book(p, b, sent_us, slots[at + 6], now, False)
-        update_nbbo(p, b, sent_us, now)
-        before = book_word(p, b, state_book.FLAGS)
+        before = _interrupted(p, slots, at, b, before)
     if code == book.EVENT_OPEN:
         return
     _settle(p, code, ledger, b)

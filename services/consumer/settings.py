@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recovery_limits: RecoveryLimits = msgspec.field(default_factory=RecoveryLimits)
     channels: tuple[str, ...] = ()
     shard: str = str(WHOLE)
+    digest_file: str = ""
+    digest_trace: str = ""
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -112,6 +114,7 @@ def read(path: Path, given: Given = NOTHING_GIVEN) -> tuple[Settings, ConsumerCo
     _check_names(str(path), "channels", settings.channels)
     _check_shard(str(path), "shard", settings.shard)
     check_fees(str(path), "fees", settings.fees)
+    _check_digest(str(path), settings)
     changes = _of_command_line(given)
     if url := os.environ.get("REDIS_URL"):
         changes["redis_url"] = url
@@ -159,6 +162,15 @@ def _check_names(file: str, key: str, names: tuple[str, ...]) -> None:
         if name not in EXCHANGES:
             expected = f"one of {', '.join(EXCHANGES)}{near(name, list(EXCHANGES))}"
             raise ConfigError(file, f"{key}[{at}]", expected, shown(name))
+
+
+def _check_digest(file: str, settings: Settings) -> None:
+    for key in ("digest_file", "digest_trace"):
+        text = getattr(settings, key)
+        if text and (Path(text).is_dir() or not Path(text).absolute().parent.is_dir()):
+            raise ConfigError(file, key, "a file in a folder that exists", shown(text))
+    if settings.digest_trace and not settings.digest_file:
+        raise ConfigError(file, "digest_trace", "digest_file beside it", "none")
 
 
 def _check_joined(file: str, settings: Settings) -> None:
