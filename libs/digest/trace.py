@@ -115,8 +115,10 @@ def read_trace(path: Path) -> Trace:
             raise TraceError(f"{path}: expected a whole trace of a digest, found {found}")
         file.seek(len(MAGIC) + records)
         names = json.loads(file.read(length))
-    whole = np.memmap(path, "<i8", "r", len(MAGIC), (records // RECORD_BYTES, TRACE_WORDS)) if records else _NOTHING
-    return Trace(_by_chain(whole, names), int(names["dropped"]))
+    chains = {}
+    if records:
+        chains = _by_chain(np.memmap(path, "<i8", "r", len(MAGIC), (records // RECORD_BYTES, TRACE_WORDS)), names)
+    return Trace(chains, int(names["dropped"]))
 
 
 _NOTHING = np.zeros((0, TRACE_WORDS), np.int64)

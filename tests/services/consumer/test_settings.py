@@ -129,6 +129,8 @@ def test_joined_currencies(tmp_path: Path) -> None:
         ("[nbbo]\njoin = []", r"nbbo\.join: expected a known key"),
         ("[fees.okx]\nspot = { taker_bps = 5000, maker_bps = 0 }\nderivative = { taker_bps = 1, maker_bps = 0 }",
          r"fees\.okx\.spot\.taker_bps: expected -100 to 1000, found 5000"),
+        ('digest_trace = "t"', r"digest_trace: expected digest_file beside it, found none"),
+        ('digest_file = "/nowhere/d"', r'digest_file: expected a file in a folder that exists, found "/nowhere/d"'),
         ("feature_interval_ms = -1", r"feature_interval_ms: expected .*>= 0, found -1"),
     ],
 )  # fmt: skip
