@@ -211,11 +211,13 @@ def plot(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards or all.")],
+    name: Annotated[
+        str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards, scale or all.")
+    ],
     json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
     full: Annotated[bool, _option("--full", "Three times as many repeats.")] = False,
     to: Annotated[Text, _option("--to", "Write the tables there as Markdown.", "FILE")] = None,
-    plots: Annotated[Text, _option("--plots", "Draw the curves of scale there.", "FOLDER")] = None,
+    plots: Annotated[Text, _option("--plots", "Draw the sweeps of scale there, a PNG each.", "FOLDER")] = None,
 ) -> int:
     """Measure beside named references in the same run, from a checkout."""
     from services.cli import bench as command

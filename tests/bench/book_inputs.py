@@ -74,27 +74,36 @@ def differences(one: Books, other: Books) -> list[str]:
     return [name for name, mine, others in pairs if not np.array_equal(mine, others)]
 
 
-def synthetic(count: int, levels: int, events: int, levels_an_event: int = 8, seed: int = 1) -> Input:
+def synthetic(
+    count: int, levels: int, events: int, levels_an_event: int = 8, seed: int = 1, *, evenly: bool = False
+) -> Input:
     """Return ``count`` books of ``levels`` a side and changes of them, a third removals, most near the top.
 
     Parameters
     ----------
     levels_an_event : int
         Even: half of them bids.
+    evenly : bool
+        Changes at any level alike instead, and half of them removals, so that the books keep their depth.
     """
     rng = np.random.default_rng(seed)
-    books = state.new(count, DEPTH)
+    books = state.new(count, 2 * DEPTH if evenly else DEPTH)
     ticks = 2 * np.arange(levels)
     first = np.concatenate([BEST_BID - ticks, BEST_ASK + ticks])
     snapshot = np.stack([first, np.full_like(first, 5)], axis=1).ravel()
     for b in range(count):
         kernels.apply_message(books, b, SNAPSHOT | LAST, -2, -3, 0, snapshot, 0, levels, levels, 1, 1, 1)
     side = levels_an_event // 2
-    away = np.minimum(rng.geometric(NEAR, size=(events, 2, side)), 2 * levels) - 1
+    if evenly:
+        away = rng.integers(0, 2 * levels, size=(events, 2, side))
+    else:
+        away = np.minimum(rng.geometric(NEAR, size=(events, 2, side)), 2 * levels) - 1
     data = np.empty((events, 2, side, 2), np.int64)
     data[:, 0, :, 0] = BEST_BID - away[:, 0]
     data[:, 1, :, 0] = BEST_ASK + away[:, 1]
-    data[..., 1] = np.where(rng.random(away.shape) < REMOVALS, 0, rng.integers(1, 1_000, away.shape))
+    data[..., 1] = np.where(
+        rng.random(away.shape) < (0.5 if evenly else REMOVALS), 0, rng.integers(1, 1_000, away.shape)
+    )
     table = np.zeros((events, EVENT_WORDS), np.int64)
     table[:, BOOK] = rng.integers(0, count, events)
     table[:, [FLAGS, PRICE_EXP, SIZE_EXP, BIDS, ASKS]] = LAST, -2, -3, side, side

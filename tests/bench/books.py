@@ -85,8 +85,8 @@ def tops_of_first(given: Input) -> np.ndarray:
     return ours.tops[0]
 
 
-def measured(case: str, given: Input, scale: Scale, peers: bool) -> Row:
-    """Check, then time both on the very same memory in turns, and the peers on books of their own."""
+def sides(given: Input) -> dict[str, Callable[[], float]]:
+    """Check, then return what times each on the very same memory, in ns an update."""
     check(given)
     start = copy_of(given.books) if given.restore else None
     in_c = reference()
@@ -99,7 +99,12 @@ def measured(case: str, given: Input, scale: Scale, peers: bool) -> Row:
 
         return measure
 
-    runs: dict[str, Callable[[], float]] = {"ours": one(drive), "c": one(in_c)}
+    return {"ours": one(drive), "c": one(in_c)}
+
+
+def measured(case: str, given: Input, scale: Scale, peers: bool) -> Row:
+    """Time both in turns, and the peers on books of their own."""
+    runs = sides(given)
     if peers:
         runs |= book_peers.runs(given, scale.pick(20_000, 200), tops_of_first)
     return compare(case, UNIT, runs, scale.repeats, GOAL)

@@ -30,7 +30,7 @@ FROM_US = 1_000_000
 
 
 class Market:
-    """Symbols on some exchanges, each with a book of some levels, and their quotes."""
+    """Symbols on some exchanges, each with a book of one level a side, and their quotes."""
 
     def __init__(self, symbols: int, seed: int = 1, exchanges: int = EXCHANGES) -> None:
         rng = np.random.default_rng(seed)
@@ -101,18 +101,23 @@ def check(market: Market, which: np.ndarray, from_us: int = FROM_US) -> None:
         raise AssertionError(f"C gives other quotes: changed {answers}, {wrong} differ")
 
 
-def measured(symbols: int, scale: Scale, exchanges: int = EXCHANGES) -> Row:
-    """Check, then time both on the same quotes in turns."""
-    market = Market(scale.pick(symbols, min(symbols, 3)), exchanges=exchanges)
-    which = np.random.default_rng(2).integers(0, len(market.quotes.state), scale.pick(50_000, 100))
+def sides(market: Market, updates: int) -> dict[str, Callable[[], float]]:
+    """Check, then return what times each on the same quotes, in ns an update."""
+    which = np.random.default_rng(2).integers(0, len(market.quotes.state), updates)
     check(market, which)
     in_c = reference()
 
     def one(run: Update) -> Callable[[], float]:
         return lambda: timed(lambda: run(market.quotes, market, which, FROM_US), len(which))
 
-    case = f"{symbols:,} symbol{'s' if symbols > 1 else ''} on {exchanges} exchange{'s' if exchanges > 1 else ''}"
-    row = compare(case, UNIT, {"ours": one(ours), "c": one(in_c)}, scale.repeats)
+    return {"ours": one(ours), "c": one(in_c)}
+
+
+def measured(symbols: int, scale: Scale) -> Row:
+    """Time both in turns."""
+    market = Market(scale.pick(symbols, min(symbols, 3)))
+    case = f"{symbols:,} symbol{'s' if symbols > 1 else ''} on {EXCHANGES} exchanges"
+    row = compare(case, UNIT, sides(market, scale.pick(50_000, 100)), scale.repeats)
     row["goal"] = {"most": MOST_NS}
     return row
 
