@@ -19,6 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("book",),
     ("features",),
     ("nbbo",),
+    ("digest",),
     ("recovery",),
     ("streams",),
     ("engine",),

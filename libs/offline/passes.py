@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from libs.book.state import new as new_books
 from libs.engine import columns, state, words
+from libs.engine.digest_report import LinkFile
+from libs.engine.merged import merge_tops
 from libs.engine.state import Engine
 from libs.offline import play
 from libs.sending.chunk import Chunk
@@ -72,6 +75,17 @@ class Pass:
         Levels that a book keeps.
     depth_levels, liquidity_bps : int
         Of the features, as in the consumer's settings.
+    stale_cross_ms, clock_uncertainty_ms : int
+        Of the NBBO, the same.
+    digest : bool
+        Whether hash chains are made.
+    trace : Path or None
+        Where every link of them goes.
+
+    Raises
+    ------
+    OSError
+        When the trace cannot be made.
     """
 
     def __init__(
@@ -82,16 +96,25 @@ class Pass:
         depth: int = 1024,
         depth_levels: int = 20,
         liquidity_bps: int = 10,
+        stale_cross_ms: int = 500,
+        clock_uncertainty_ms: int = 5,
+        digest: bool = False,
+        trace: Path | None = None,
     ) -> None:
         self.source = source
         books = len(source.listing.rows)
-        self.engine: Engine = state.new(ring_capacity=65_536, max_books=books, max_symbols=books, depth=depth)
+        sizes = {"ring_capacity": 65_536, "max_books": books, "max_symbols": books, "depth": depth}
+        self.engine: Engine = state.new(**sizes, digest=digest)
         r, p = self.engine.arrays["receive_settings"], self.engine.arrays["process_settings"]
         r[words.GAP_TIMEOUT_NS] = r[words.HEAL_TIMEOUT_NS] = 1_000_000
         r[words.REORDER_WINDOW], r[words.LINE_COUNT] = 64, 1
         p[columns.BATCH], p[columns.DEPTH_LEVELS], p[columns.LIQUIDITY_BPS] = 16, depth_levels, liquidity_bps
-        p[columns.STALE_CROSS_US], p[columns.UNCERTAINTY_US] = 500_000, 5_000
+        p[columns.STALE_CROSS_US], p[columns.UNCERTAINTY_US] = stale_cross_ms * 1000, clock_uncertainty_ms * 1000
         p[columns.STALE_AFTER_NS : columns.STALE_AFTER_NS + CHANNELS] = NEVER
+        self._digest = digest
+        self._links = LinkFile(self.engine.arrays, trace) if trace else None
+        if digest:
+            state.begin_digest(self.engine.arrays, traced=trace is not None)
         self.outbox = new_outbox()
         self.composer = new_composer(source.listing, new_books(books, depth), self.outbox, MTU_PAYLOAD)
         self.taken = play.new_taken(ROWS, levels)
@@ -114,6 +137,8 @@ class Pass:
             while compose(self.composer, chunk) != NEED_MORE:
                 yield from self._play()
             yield from self._play()
+        if self._digest:
+            self._merge(everything=True)
         if self._filled():
             yield self._block()
 
@@ -123,9 +148,17 @@ class Pass:
         done, count = 0, int(page[SLOT_COUNT])
         while done < count:
             done = play.play(self.engine.directory, self.outbox, 0, done, count, self._state, self.taken)
+            if self._digest:
+                self._merge(everything=False)
             if done < count:
                 yield self._block()
         page[SLOT_COUNT] = page[SLOT_USED] = 0
+
+    def _merge(self, *, everything: bool) -> None:
+        """Consolidate what may be handed on, and write the links that have come."""
+        merge_tops(self.engine.directory, everything)
+        if self._links is not None:
+            self._links.close() if everything else self._links.drain()
 
     def _filled(self) -> bool:
         return bool(self.taken.counts[: play.N_MESSAGES].any())

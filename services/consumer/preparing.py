@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from libs.book.kernels import set_instrument
 from libs.engine import columns, words
-from libs.engine.state import Engine
+from libs.engine.state import Engine, bind_families
 from libs.market.config import ConsumerConfig
 from libs.market.exchanges import EXCHANGES, exchange_id
 from libs.market.symbol_table import t_register, t_shard
+from libs.nbbo import families
 from libs.scheduling import cores
 from libs.units import parse_decimal
 from services.consumer.settings import Settings
@@ -49,9 +50,21 @@ def tell_kernels(engine: Engine, settings: Settings, config: ConsumerConfig) -> 
     p[columns.LIQUIDITY_BPS] = options.liquidity_bps
     p[columns.STALE_CROSS_US] = options.stale_cross_ms * 1000
     p[columns.UNCERTAINTY_US] = options.clock_uncertainty_ms * 1000
+    p[columns.FEATURE_INTERVAL_US] = settings.feature_interval_ms * 1000
     p[columns.BUSY_POLL] = int(books_spin)
     for name in EXCHANGES:
         p[columns.STALE_AFTER_NS + exchange_id(name)] = options.stale_after_ms.for_exchange(name) * 1_000_000
+
+
+def tell_nbbo(engine: Engine, settings: Settings) -> None:
+    """Write what consolidated quotes need: joined quote currencies, taker fees."""
+    groups = settings.nbbo.join_quotes
+    engine.arrays["process_settings"][columns.JOINED] = int(bool(groups))
+    families.configure(bind_families(engine.arrays), groups)
+    fees = engine.arrays["taker_fees_bps"]
+    for name in EXCHANGES:
+        of = getattr(settings.fees, name)
+        fees[:, exchange_id(name)] = float(of.spot.taker_bps), float(of.derivative.taker_bps)
 
 
 def register_symbols(engine: Engine, settings: Settings, config: ConsumerConfig) -> None:
