@@ -184,6 +184,35 @@ def _has_room(p: Page, levels: int, src: int) -> bool:
 
 
 @kernel
+def _write_due(c: Composer, due: int) -> bool:
+    """Write the Instruments or the REFRESH that is due; False when the slot has no room."""
+    if not _has_room(c.page, 2 * REFRESH_LEVELS, due):
+        return False
+    if due == c.page.state[NEXT_INSTRUMENT]:
+        _next_instruments(c.page, c.used[0])
+    else:
+        _next_refresh(c)
+    return True
+
+
+@kernel
+def compose_due(c: Composer, src: int) -> int:
+    """Write what is due up to a source time, with no event: a live source may be silent.
+
+    Returns
+    -------
+    int
+        NEED_MORE: nothing more is due. SLOT_FULL: as :func:`compose`.
+    """
+    while True:
+        due = min(c.page.state[NEXT_INSTRUMENT], c.page.state[NEXT_REFRESH])
+        if due > src:
+            return NEED_MORE
+        if not _write_due(c, due):
+            return SLOT_FULL
+
+
+@kernel
 def compose(c: Composer, chunk: Chunk) -> int:
     """Write a chunk's events, from ``state[CURSOR]`` on, to the slot at hand, with what is due in between.
 
@@ -197,12 +226,8 @@ def compose(c: Composer, chunk: Chunk) -> int:
         e = chunk.events[state[CURSOR]]
         due = min(state[NEXT_INSTRUMENT], state[NEXT_REFRESH])
         if due <= e[SRC]:
-            if not _has_room(p, 2 * REFRESH_LEVELS, due):
+            if not _write_due(c, due):
                 return SLOT_FULL
-            if due == state[NEXT_INSTRUMENT]:
-                _next_instruments(p, c.used[0])
-            else:
-                _next_refresh(c)
             continue
         if not _has_room(p, e[BIDS] + e[ASKS] if e[KIND] == BOOK else 0, e[SRC]):
             return SLOT_FULL

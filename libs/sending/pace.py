@@ -10,8 +10,9 @@ from libs.memory import address_of, load_acquire
 
 RUN, PAUSE, STOP = 0, 1, 2
 """Commands."""
-COMMAND, PACE_VERSION, BUSY, BEAT_NS, GROUP_NS = range(5)
-"""Words of ``control``, written by Python. PACE_VERSION goes up when the wanted pace has changed."""
+COMMAND, PACE_VERSION, BUSY, BEAT_NS, GROUP_NS, LIVE = range(6)
+"""Words of ``control``, written by Python. PACE_VERSION goes up when the wanted pace has changed. LIVE: source time is
+CLOCK_MONOTONIC in ns."""
 IN_FORCE, WANTED = 0, 1
 """Words of ``pace`` (float64): nanoseconds a unit of source time."""
 
@@ -63,6 +64,15 @@ def sleep_until(control: np.ndarray, scratch: np.ndarray, target: int) -> None:
         return
     scratch[2], scratch[3] = target // 1_000_000_000, target % 1_000_000_000
     clock_nanosleep(CLOCK_MONOTONIC, _TIMER_ABSTIME, address_of(scratch, 2), 0)
+
+
+@kernel
+def set_origin(state: np.ndarray, control: np.ndarray, scratch: np.ndarray, src: int) -> None:
+    """Make a first source time due now, after the session's first heartbeats; a live one was due when it was."""
+    if control[LIVE] != 0:
+        state[BASE_SRC] = state[BASE_DUE] = state[SESSION_MONO]
+    else:
+        state[BASE_SRC], state[BASE_DUE] = src, max(now(scratch), state[NEXT_BEAT])
 
 
 @kernel

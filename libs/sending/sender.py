@@ -30,14 +30,13 @@ from libs.sending.outbox import (
 )
 from libs.sending.pace import (
     ACTIVE,
-    BASE_DUE,
-    BASE_SRC,
     BEAT_NS,
     BUSY,
     COMMAND,
     DONE,
     FEED,
     GROUP_NS,
+    LIVE,
     NEXT_BEAT,
     NEXT_SEQUENCE,
     OPEN,
@@ -52,6 +51,7 @@ from libs.sending.pace import (
     due_ns,
     now,
     rebase,
+    set_origin,
     sleep_until,
     take_new_pace,
     wall_us,
@@ -88,8 +88,9 @@ class Sender(NamedTuple):
 
 
 def new_sender(
-    lines: Lines, channels: list[int], ns_per_unit: float, late: np.ndarray, history: History, *, busy: bool = False
-) -> Sender:
+    lines: Lines, channels: list[int], ns_per_unit: float, late: np.ndarray, history: History,
+    *, busy: bool = False, live: bool = False,
+) -> Sender:  # fmt: skip
     """Return a sender that has not begun.
 
     Parameters
@@ -103,11 +104,11 @@ def new_sender(
         Histogram of how late messages went out.
     history : History
         Gets every message that takes a sequence, as it goes out.
-    busy : bool
-        Spin instead of sleeping.
+    busy, live : bool
+        Spin instead of sleeping; source time is CLOCK_MONOTONIC.
     """
     control, state = np.zeros(8, np.int64), np.zeros(64, np.int64)
-    control[BUSY], control[BEAT_NS], control[GROUP_NS] = busy, 100_000_000, 50_000
+    control[BUSY], control[LIVE], control[BEAT_NS], control[GROUP_NS] = busy, live, 100_000_000, 50_000
     state[NEXT_SEQUENCE : NEXT_SEQUENCE + CHANNELS] = 1
     for channel in channels:
         state[ACTIVE + channel] = 1
@@ -288,8 +289,7 @@ def run(s: Sender, o: Outbox) -> int:
             _nap(s, s.state[NEXT_BEAT], _STARVED_NAP_NS)
             continue
         if first:
-            s.state[BASE_SRC] = o.messages[slot, 0, SRC]
-            s.state[BASE_DUE] = max(now(s.scratch), s.state[NEXT_BEAT])
+            set_origin(s.state, s.control, s.scratch, o.messages[slot, 0, SRC])
             first = False
         if not _play_slot(s, o, slot):
             break

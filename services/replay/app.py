@@ -14,7 +14,8 @@ from aiohttp import web
 
 from libs.errors import MissingError
 from libs.market.exchanges import EXCHANGES
-from libs.sending import sender
+from libs.sending import answering, sender
+from libs.sending.answering import Recovery
 from libs.sending.pace import ACTIVE, BEAT_NS
 from libs.sending.transmit import (
     BYTES,
@@ -31,10 +32,9 @@ from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
 from libs.telemetry.segment import Segment, Series
-from services.replay import producer, recovery
+from services.replay import producer
 from services.replay.control import control_app
 from services.replay.playback import Playback
-from services.replay.recovery import Recovery
 from services.replay.settings import Settings
 from services.replay.source import Source, open_source
 from services.replay.synthetic.source import SyntheticSource
@@ -55,7 +55,7 @@ def series(channels: list[int]) -> list[Series]:
     found = [Series(name, {"channel": EXCHANGES[c]}) for name in _COUNTED for c in channels]
     found += [Series("replay_injected_total", {"kind": kind}) for kind in _INJECTED]
     found += [Series("replay_bad_lines_total", {}), Series("replay_target_packets_per_second", {})]
-    return [*found, *recovery.series(), Series("replay_schedule_lag_seconds", {})]
+    return [*found, *answering.series("replay"), Series("replay_schedule_lag_seconds", {})]
 
 
 class Replay:
@@ -73,7 +73,7 @@ class Replay:
         self.segment = Segment.create("replay", series(source.channels))
         row = self.segment.row("replay_schedule_lag_seconds")
         self.playback = Playback(settings, source, self.segment.rows[row : row + 1])
-        self.recovery = Recovery(settings, self.playback, source)
+        self.recovery = Recovery(settings, self.playback.history, len(source.listing.rows), "replay")
         self.stopping = asyncio.Event()
         self._began = 0.0
         self._said: dict[str, int] = {"messages": 0, "bad": 0}
@@ -238,7 +238,7 @@ def warm(kind: str = "all") -> None:
         next(chunks)
     if kind != "synthetic":
         LevelParser(4).parse(b"[]", b"[]")
-    recovery.warm()
+    answering.warm()
     playback = Playback(Settings(), source, new_rows(1))
     producer.warm(playback.producer.composer)
     playback.sender.state[ACTIVE : ACTIVE + CHANNELS] = 0

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
+from libs.sending.answering import Recovery
 from services.replay.playback import NoSuchLineError, Playback, WrongPaceError
-from services.replay.recovery import Recovery
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=10_000_000)]
 Odds = Annotated[float, msgspec.Meta(ge=0, le=1)]

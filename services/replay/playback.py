@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import socket
-import threading
 from typing import Any
 
 import numpy as np
 
 from libs.errors import CrossbookError
-from libs.market.exchanges import EXCHANGES
-from libs.multicast.sender import open_sender
-from libs.pages import populate
-from libs.recovery.history import new_history
-from libs.scheduling import short_turns
 from libs.sending.compose import REFRESH_ROUND, REFRESHES
 from libs.sending.encode import INSTRUMENTS
-from libs.sending.outbox import new_outbox, peek, poke
-from libs.sending.pace import (
-    COMMAND,
-    DONE,
-    NEXT_SEQUENCE,
-    PACE_VERSION,
-    PAUSE,
-    RUN,
-    SESSION_NS,
-    STARVED,
-    STOP,
-    TRADES_SENT,
-    UPDATES_SENT,
-    WANTED,
-)
-from libs.sending.rng import new_rng
-from libs.sending.sender import new_sender, run
-from libs.sending.transmit import BYTES, DATAGRAMS, DUPLICATE, LOSS, MESSAGES, REORDER, new_lines
+from libs.sending.outbox import poke
+from libs.sending.pace import COMMAND, PACE_VERSION, PAUSE, RUN, STARVED, TRADES_SENT, UPDATES_SENT, WANTED
+from libs.sending.transmission import Transmission
+from libs.sending.transmit import DUPLICATE, LOSS, REORDER
 from libs.telemetry.hdr import summary
 from services.replay.producer import Producer
 from services.replay.settings import Settings
 from services.replay.source import Source
 
-PR_SET_TIMERSLACK = 29
 _FAULTS = {"loss": LOSS, "duplicate": DUPLICATE, "reorder": REORDER}
 _SEED_OF_FAULTS = 0x5EED
 
@@ -72,22 +49,22 @@ class Playback:
 
     def __init__(self, settings: Settings, source: Source, late: np.ndarray) -> None:
         self.settings, self.source = settings, source
-        self.sockets: list[socket.socket] = [
-            open_sender(group, port, settings.interface, settings.ttl) for group, port in settings.targets
-        ]
         self._ns_per_unit = source.ns_per_unit
-        fds = [s.fileno() for s in self.sockets]
-        lines = new_lines(fds, settings.mtu_payload, new_rng(settings.seed ^ _SEED_OF_FAULTS))
-        self.history = new_history(settings.history_messages, settings.history_bytes)
-        busy = settings.wait == "busy"
-        self.sender = new_sender(lines, source.channels, self._ns_per_unit, late, self.history, busy=busy)
-        self.outbox = new_outbox()
-        populate(*self.outbox, *self.history)
+        self.transmission = Transmission(
+            settings, source.channels, late, self._ns_per_unit, settings.seed ^ _SEED_OF_FAULTS
+        )
+        self.sockets: list[socket.socket] = self.transmission.sockets
+        self.sender, self.outbox, self.history = (
+            self.transmission.sender, self.transmission.outbox, self.transmission.history,
+        )  # fmt: skip
         self.producer = Producer(source, self.outbox, settings, lambda: self._ns_per_unit)
         self.inject({"loss": settings.loss, "duplicate": settings.duplicate, "reorder": settings.reorder})
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._send, name="sender", daemon=True)
         self._paused = False
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the sending thread died of."""
+        return self.transmission.error
 
     def prepare(self) -> None:
         """Begin to produce ahead; nothing is sent."""
@@ -97,7 +74,7 @@ class Playback:
         """Begin, or go on after a pause."""
         self._paused = False
         if self.state == "waiting":
-            self._thread.start()
+            self.transmission.start()
         elif self.state != "done":
             poke(self.sender.control, COMMAND, RUN)
 
@@ -110,17 +87,13 @@ class Playback:
     def stop(self, timeout_s: float = 1.5) -> None:
         """End the session: what has begun is sent whole, then Status 5 and three heartbeats."""
         self.producer.stop()
-        poke(self.sender.control, COMMAND, STOP)
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self.transmission.stop(timeout_s)
         if self.producer.ident is not None:
             self.producer.join(timeout_s)
 
     def close(self) -> None:
         """Close the sockets, once the sending thread has ended."""
-        if not self._thread.is_alive():
-            for opened in self.sockets:
-                opened.close()
+        self.transmission.close()
 
     def set_rate(self, messages_per_s: float) -> None:
         """Change the pace of a source that is paced by messages.
@@ -174,31 +147,21 @@ class Playback:
     @property
     def state(self) -> str:
         """``waiting``, ``running``, ``paused`` or ``done``."""
-        if peek(self.sender.state, DONE) == 1 or self.error is not None:
+        if self.transmission.done:
             return "done"
-        if self._thread.ident is None:
+        if not self.transmission.begun:
             return "waiting"
         return "paused" if self._paused else "running"
 
     def status(self) -> dict[str, Any]:
         """Return the document of /status."""
         s, composed = self.sender, self.producer.composer.page.state
-        stats = s.lines.stats
         return {
             "state": self.state,
             "source": self.source.name,
             "seed": self.settings.seed,
             "lines": len(self.sockets),
-            "sent": {
-                EXCHANGES[c]: {
-                    "messages": int(stats[c, MESSAGES]),
-                    "datagrams": int(stats[c, DATAGRAMS]),
-                    "bytes": int(stats[c, BYTES]),
-                    "next_sequence": int(s.state[NEXT_SEQUENCE + c]),
-                    "session": int(s.state[SESSION_NS]),
-                }
-                for c in self.source.channels
-            },
+            "sent": self.transmission.sent(),
             "offered_messages_per_s": self.offered_messages_per_s,
             "speed": None if self.paced_by_rate else 1.0 / self._ns_per_unit,
             "sender_late": summary(s.late[0]),
@@ -222,13 +185,3 @@ class Playback:
         self._ns_per_unit = ns_per_unit
         self.sender.pace[WANTED] = ns_per_unit
         poke(self.sender.control, PACE_VERSION, int(self.sender.control[PACE_VERSION]) + 1)
-
-    def _send(self) -> None:
-        with contextlib.suppress(OSError):
-            # The default slack of 50 µs is as long as the time between two datagrams at 20,000 a second.
-            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
-        short_turns()
-        try:
-            run(self.sender, self.outbox)
-        except BaseException as error:  # noqa: BLE001 - the main thread reports it and ends the process
-            self.error = error

@@ -8,39 +8,23 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from libs.config import check_address, check_group, check_port, load, shown
+from libs.config import load
 from libs.errors import ConfigError
-from libs.recovery.history import MIN_BYTES, MIN_MESSAGES
+from libs.sending.settings import SendingSettings, check_sending
 
 Odds = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 DEFAULT_RATE = 5_000.0
 """Messages a second of the generator when nothing else is said."""
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a line goes."""
-
-    group: str
-    port: int
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(SendingSettings, frozen=True, forbid_unknown_fields=True):
     """See services/replay/README.md for each."""
-
-    group: str = "239.192.0.1"
-    port: int = 9001
-    interface: str = "127.0.0.1"
-    line_b: Line | None = None
-    lines: Literal["a", "ab"] = "a"
-    ttl: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    mtu_payload: Annotated[int, msgspec.Meta(ge=256, le=65_507)] = 1472
 
     source: Literal["synthetic"] | list[str] = "synthetic"
     speed: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     rate: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     loop: bool = False
     duration_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    start_paused: bool = False
 
     symbols: Annotated[int, msgspec.Meta(ge=1, le=2048)] = 50
     venues: Annotated[int, msgspec.Meta(ge=1, le=5)] = 5
@@ -51,28 +35,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duplicate: Odds = 0.0
     reorder: Odds = 0.0
 
-    refresh_round_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
-    refresh_datagrams_per_s: Annotated[float, msgspec.Meta(gt=0, le=2000)] = 200.0
-    instrument_round_s: Annotated[float, msgspec.Meta(gt=0, le=10)] = 10.0
-    mirror_depth: Annotated[int, msgspec.Meta(ge=20, le=8192)] = 1024
-    instruments_dir: str = ""
-    wait: Literal["sleep", "busy"] = "sleep"
-
-    history_messages: Annotated[int, msgspec.Meta(ge=MIN_MESSAGES, le=1 << 24)] = 65_536
-    history_bytes: Annotated[int, msgspec.Meta(ge=MIN_BYTES, le=1 << 32)] = 16 << 20
-    recovery_host: str = "127.0.0.1"
-    recovery_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 9190
-    recovery_connections: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 16
-
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 9290
     log_format: str = "auto"
-
-    @property
-    def targets(self) -> list[tuple[str, int]]:
-        """(group, port) of each line in use."""
-        first = [(self.group, self.port)]
-        return [*first, (self.line_b.group, self.line_b.port)] if self.lines == "ab" and self.line_b else first
 
 
 def read(path: Path, **changes: object) -> Settings:
@@ -92,16 +57,5 @@ def read(path: Path, **changes: object) -> Settings:
             settings = msgspec.convert(merged, Settings)
         except msgspec.ValidationError as error:
             raise ConfigError("command line", ", ".join(changes), "a valid value", str(error)) from error
-    file = str(path)
-    check_group(file, "group", settings.group)
-    check_port(file, "port", settings.port)
-    check_address(file, "recovery_host", settings.recovery_host)
-    if settings.recovery_host == "0.0.0.0":
-        expected = "the address of loopback or of one interface"
-        raise ConfigError(file, "recovery_host", expected, shown(settings.recovery_host))
-    if settings.lines == "ab" and settings.line_b is None:
-        raise ConfigError(file, "line_b", 'a table with group and port, as lines = "ab"', "nothing")
-    if settings.line_b is not None:
-        check_group(file, "line_b.group", settings.line_b.group)
-        check_port(file, "line_b.port", settings.line_b.port)
+    check_sending(settings, str(path))
     return settings

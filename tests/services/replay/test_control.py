@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from libs.sending.answering import Recovery
 from services.replay.control import control_app
-from services.replay.recovery import Recovery
 from tests.libs.sending.listen import Heard
 
 pytestmark = pytest.mark.integration
@@ -20,9 +20,8 @@ def ask(heard: Heard, *requests: tuple[str, str, Any]) -> list[tuple[int, Any]]:
     """Return (status, JSON) of each request."""
 
     async def run() -> list[tuple[int, Any]]:
-        recovery = Recovery(
-            msgspec.structs.replace(heard.settings, recovery_port=0), heard.playback, heard.playback.source
-        )
+        settings = msgspec.structs.replace(heard.settings, recovery_port=0)
+        recovery = Recovery(settings, heard.playback.history, len(heard.playback.source.listing.rows), "replay")
         app = control_app(heard.playback, recovery, heard.playback.stop)
         answers = []
         async with TestClient(TestServer(app)) as client:

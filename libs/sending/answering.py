@@ -1,4 +1,4 @@
-"""The recovery server of a playback: its history, a mirror of what was sent, and a port."""
+"""The recovery server of a sender: its history, a mirror of what was sent, and a port."""
 
 from __future__ import annotations
 
@@ -9,35 +9,43 @@ import numpy as np
 
 from libs.errors import MissingError
 from libs.recovery.connection import OUTCOMES, ConnectionLimits
-from libs.recovery.history import begin, new_history, remember
+from libs.recovery.history import History, begin, new_history, remember
 from libs.recovery.listener import Listener
 from libs.recovery.mirror import Mirror
 from libs.recovery.server import KINDS, Limits, RecoveryServer
+from libs.sending.settings import SendingSettings
 from libs.telemetry.segment import Segment, Series
 from libs.wire.messages import Instrument, Message, OrderBook, encode
 from libs.wire.recovery import RANGE, SNAPSHOT, STATUSES, Request
-from services.replay.playback import Playback
-from services.replay.settings import Settings
-from services.replay.source import Source
 
 
-def series() -> list[Series]:
-    """Return the metrics of the recovery server."""
+def series(service: str) -> list[Series]:
+    """Return the metrics of a service's recovery server, whose names begin with the service's."""
     answered = [*product(KINDS.values(), STATUSES), ("none", "bad_request")]
-    found = [Series("replay_recovery_requests_total", {"kind": kind, "status": status}) for kind, status in answered]
-    found += [Series("replay_recovery_connections_total", {"outcome": outcome}) for outcome in OUTCOMES]
-    found += [Series("replay_recovery_bytes_total", {"direction": way}) for way in ("received", "sent")]
-    return [*found, Series("replay_recovery_messages_total", {}), Series("replay_recovery_open_connections", {})]
+    found = [
+        Series(f"{service}_recovery_requests_total", {"kind": kind, "status": status}) for kind, status in answered
+    ]
+    found += [Series(f"{service}_recovery_connections_total", {"outcome": outcome}) for outcome in OUTCOMES]
+    found += [Series(f"{service}_recovery_bytes_total", {"direction": way}) for way in ("received", "sent")]
+    return [
+        *found,
+        Series(f"{service}_recovery_messages_total", {}),
+        Series(f"{service}_recovery_open_connections", {}),
+    ]
 
 
 class Recovery:
-    """Answers receivers of a playback from ``start`` to ``stop``.
+    """Answers the receivers of a sender from ``start`` to ``stop``.
 
     Parameters
     ----------
-    settings : Settings
-    playback : Playback
-    source : Source
+    settings : SendingSettings
+    history : History
+        What was sent.
+    books : int
+        At the most.
+    service : str
+        Whose metrics are reported.
 
     Raises
     ------
@@ -45,10 +53,10 @@ class Recovery:
         When the address cannot be had.
     """
 
-    def __init__(self, settings: Settings, playback: Playback, source: Source) -> None:
-        s = settings
-        self.mirror = Mirror(playback.history, len(source.listing.rows), s.mirror_depth, s.mtu_payload)
-        server = RecoveryServer(playback.history, self.mirror, Limits())
+    def __init__(self, settings: SendingSettings, history: History, books: int, service: str) -> None:
+        s, self.service = settings, service
+        self.mirror = Mirror(history, books, s.mirror_depth, s.mtu_payload)
+        server = RecoveryServer(history, self.mirror, Limits())
         limits = ConnectionLimits(connections=s.recovery_connections)
         try:
             self.listener = Listener(server, s.recovery_host, s.recovery_port, limits, follow=self.mirror.follow)
@@ -83,13 +91,13 @@ class Recovery:
         """Bring the metrics up to date."""
         counters, traffic = segment.counters, self.listener.traffic
         for (kind, status), count in self.listener.server.answered.items():
-            counters[segment.counter("replay_recovery_requests_total", kind=kind, status=status)] = count
+            counters[segment.counter(f"{self.service}_recovery_requests_total", kind=kind, status=status)] = count
         for outcome, count in traffic.outcomes.items():
-            counters[segment.counter("replay_recovery_connections_total", outcome=outcome)] = count
-        counters[segment.counter("replay_recovery_bytes_total", direction="received")] = traffic.received_bytes
-        counters[segment.counter("replay_recovery_bytes_total", direction="sent")] = traffic.sent_bytes
-        counters[segment.counter("replay_recovery_messages_total")] = self.listener.server.messages
-        segment.gauges[segment.gauge("replay_recovery_open_connections")] = self.listener.connections
+            counters[segment.counter(f"{self.service}_recovery_connections_total", outcome=outcome)] = count
+        counters[segment.counter(f"{self.service}_recovery_bytes_total", direction="received")] = traffic.received_bytes
+        counters[segment.counter(f"{self.service}_recovery_bytes_total", direction="sent")] = traffic.sent_bytes
+        counters[segment.counter(f"{self.service}_recovery_messages_total")] = self.listener.server.messages
+        segment.gauges[segment.gauge(f"{self.service}_recovery_open_connections")] = self.listener.connections
 
 
 def warm() -> None:

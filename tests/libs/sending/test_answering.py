@@ -13,9 +13,9 @@ import pytest
 
 from libs.errors import MissingError
 from libs.recovery.listener import Listener
+from libs.sending.answering import Recovery, series, warm
 from libs.sending.pace import NEXT_SEQUENCE
 from libs.wire.recovery import NOT_YET, OK, RANGE, SNAPSHOT, Answer, MalformedRecoveryError, Request, encode_request
-from services.replay.recovery import Recovery, series, warm
 from tests.libs.recovery.talking import dial, dial_at_once, eventually, is_closed, take
 from tests.libs.sending.listen import Heard
 from tests.oracles.hftp import BOOK, HEARTBEAT, REFRESH, STATUS, Message, PlainBook, messages
@@ -23,12 +23,18 @@ from tests.oracles.hftp import BOOK, HEARTBEAT, REFRESH, STATUS, Message, PlainB
 pytestmark = pytest.mark.integration
 
 
+def of(heard: Heard, **settings: int) -> Recovery:
+    """Return a recovery server of a playback."""
+    changed = msgspec.structs.replace(heard.settings, **settings)
+    return Recovery(changed, heard.playback.history, len(heard.playback.source.listing.rows), "replay")
+
+
 @contextmanager
 def answering(port: int, **settings: object) -> Iterator[tuple[Heard, Recovery]]:
     """Give a playback that has begun, and its recovery server."""
     heard = Heard(port, **settings)
     warm()
-    recovery = Recovery(msgspec.structs.replace(heard.settings, recovery_port=0), heard.playback, heard.playback.source)
+    recovery = of(heard, recovery_port=0)
     recovery.start()
     heard.playback.resume()
     try:
@@ -239,7 +245,7 @@ def test_faults_are_those_asked_for(free_port: int) -> None:
 
 def test_every_counter_has_a_metric() -> None:
     """Each kind and status that can be answered, each outcome of a connection."""
-    names = [s.name for s in series()]
+    names = [s.name for s in series("replay")]
     assert names.count("replay_recovery_requests_total") == 2 * 12 + 1
     assert names.count("replay_recovery_connections_total") == 6
 
@@ -248,6 +254,5 @@ def test_a_port_that_is_taken_is_named(free_port: int) -> None:
     """With the setting to change."""
     with answering(free_port) as (heard, recovery):
         port = recovery.listener.port
-        taken = msgspec.structs.replace(heard.settings, recovery_port=port)
         with pytest.raises(MissingError, match=rf"127\.0\.0\.1:{port}: Address already in use; .*recovery_port"):
-            Recovery(taken, heard.playback, heard.playback.source)
+            of(heard, recovery_port=port)
