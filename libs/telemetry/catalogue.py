@@ -37,7 +37,8 @@ _CONSUMER = ("consumer",)
 _REPLAY = ("replay",)
 _SIGNALS = ("signals",)
 _OMS = ("oms",)
-_ALL = ("replay", "consumer", "signals", "oms")
+_FEEDER = ("feeder",)
+_ALL = ("replay", "consumer", "signals", "oms", "feeder")
 
 
 def _counter(name: str, unit: str, labels: tuple[str, ...], text: str, services: tuple[str, ...]) -> Metric:
@@ -141,6 +142,32 @@ METRICS: tuple[Metric, ...] = (
     _counter("replay_recovery_bytes_total", "bytes", ("direction",), "Bytes over recovery connections", _REPLAY),
     _counter("replay_recovery_connections_total", "connections", ("outcome",), "Taken, refused, given up", _REPLAY),
     _gauge("replay_recovery_open_connections", "connections", (), "Receivers connected", _REPLAY),
+    # The feeder.
+    Metric("feeder_latency_seconds", "histogram", "seconds", (), "Receive to multicast", _FEEDER),
+    _counter("feeder_sent_packets_total", "datagrams", ("channel",), "Datagrams sent", _FEEDER),
+    _counter("feeder_sent_messages_total", "messages", ("channel",), "Messages that took a sequence", _FEEDER),
+    _counter("feeder_sent_bytes_total", "bytes", ("channel",), "Bytes sent", _FEEDER),
+    _counter("feeder_heartbeats_total", "heartbeats", ("channel",), "Heartbeats sent", _FEEDER),
+    _counter("feeder_send_errors_total", "datagrams", ("channel",), "Datagrams that the kernel refused", _FEEDER),
+    _counter("feeder_core_events_total", "events", ("feed", "event"), "What the cores counted", _FEEDER),
+    _counter("feeder_connections_total", "connections", ("feed", "event"), "Opened, refused, closed", _FEEDER),
+    _gauge("feeder_open_connections", "connections", ("feed",), "Connections that are open", _FEEDER),
+    _gauge("feeder_mute_connections", "connections", ("feed",), "Connections with no sign of life", _FEEDER),
+    _gauge("feeder_symbols", "books", ("feed",), "Books that are wanted", _FEEDER),
+    _gauge("feeder_synchronised_symbols", "books", ("feed",), "Books with a snapshot and no gap since", _FEEDER),
+    _gauge("feeder_quiet_seconds", "seconds", ("feed",), "Since the longest quiet connection's message", _FEEDER),
+    _counter("feeder_rest_requests_total", "requests", ("feed", "status"), "REST requests by outcome", _FEEDER),
+    _counter("feeder_events_total", "events", ("event",), "Messages refused, waits for the sender, mutes", _FEEDER),
+    _gauge("feeder_inbox_items", "messages", (), "Messages read and not yet parsed", _FEEDER),
+    _gauge("feeder_inbox_bytes", "bytes", (), "Their bytes", _FEEDER),
+    _gauge("feeder_inbox_high_water_items", "messages", (), "The most there ever were", _FEEDER),
+    _counter("feeder_inbox_waits_total", "waits", (), "Times that a reader found the inbox full", _FEEDER),
+    _counter("feeder_cut_snapshots_total", "snapshots", (), "Snapshots that were cut for the wire", _FEEDER),
+    _counter("feeder_recovery_requests_total", "requests", ("kind", "status"), "Recovery requests answered", _FEEDER),
+    _counter("feeder_recovery_messages_total", "messages", (), "Messages sent again over TCP", _FEEDER),
+    _counter("feeder_recovery_bytes_total", "bytes", ("direction",), "Bytes over recovery connections", _FEEDER),
+    _counter("feeder_recovery_connections_total", "connections", ("outcome",), "Taken, refused, given up", _FEEDER),
+    _gauge("feeder_recovery_open_connections", "connections", (), "Receivers connected", _FEEDER),
     # Signals.
     _counter("sig_rows_total", "rows", (), "Features rows read", _SIGNALS),
     _counter("sig_signals_total", "signals", ("model", "side"), "Signals emitted", _SIGNALS),

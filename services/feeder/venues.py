@@ -1,0 +1,67 @@
+"""The feeds: what each venue's servers are called, what they allow, and whose core speaks with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from libs.market.instruments import Instrument
+from libs.venues.core import VenueCore, VenueRules
+
+MakeCore = Callable[[Sequence[str], Mapping[str, Instrument]], VenueCore]
+"""Canonical symbols of one connection, and the instruments of all: a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One kind of connection of one venue.
+
+    Parameters
+    ----------
+    name : str
+        As in config/feeder.toml.
+    exchange : str
+        Whose channel its events go out on.
+    ws, rest : str
+        Roots of its servers.
+    instruments : tuple of str
+        Paths below ``rest`` of its lists of instruments.
+    rules : VenueRules
+    core : MakeCore
+    weight_per_min : float
+        Budget of REST weight that is used, below what the venue allows.
+    instruments_weight : int
+        Of one list.
+    messages_per_s : float
+        Messages to the venue on one connection.
+    openings : (float, float)
+        Connections at once, and a second.
+    rotate_s : float
+        When a connection is turned over, at the latest.
+    mute_after_s, dead_after_s : float
+        Without a sign of life: the books are called mute; the connection is given up.
+    backoff_s, longest_backoff_s : float
+        Bounds of the first and of every later wait after a failure.
+    """
+
+    name: str
+    exchange: str
+    ws: str
+    rest: str
+    instruments: tuple[str, ...]
+    rules: VenueRules
+    core: MakeCore
+    weight_per_min: float = 1200.0
+    instruments_weight: int = 1
+    messages_per_s: float = 4.0
+    openings: tuple[float, float] = (5.0, 1.0)
+    rotate_s: float = 23 * 3600.0
+    mute_after_s: float = 10.0
+    dead_after_s: float = 20.0
+    backoff_s: float = 0.5
+    longest_backoff_s: float = 30.0
+    few: tuple[str, ...] = field(default=())
+
+
+FEEDS: dict[str, Feed] = {}
+"""By name."""
