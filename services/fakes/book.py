@@ -10,6 +10,8 @@ from libs.units import format_decimal
 BID, ASK = 0, 1
 WIDTH = 15
 """Ticks around the middle in which orders are placed."""
+ROAM = 8
+"""How far the middle goes, in ticks."""
 FEWEST, MOST = 10, 45
 """Levels a side; below 50, so that no venue's shallowest delta channel cuts the book."""
 
@@ -32,10 +34,13 @@ class Change:
     ----------
     levels : dict
         (side, price) to the size that stands there now, 0 for none.
+    before : dict
+        The same to the size before.
     prints : list of Print
     """
 
     levels: dict[tuple[int, int], int] = field(default_factory=dict)
+    before: dict[tuple[int, int], int] = field(default_factory=dict)
     prints: list[Print] = field(default_factory=list)
 
 
@@ -52,7 +57,7 @@ class TruthBook:
     def __init__(self, seed: str, mid: int) -> None:
         self.rng = random.Random(seed)
         self.sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        self.middle = mid
+        self.middle = self.home = mid
         self.trade_id = self.rng.randrange(1, 10**6)
         for n in range(1, 21):
             self.sides[BID][mid - n] = self._size()
@@ -71,7 +76,8 @@ class TruthBook:
         change = Change()
         for _ in range(changes):
             if self.rng.random() < 0.02:
-                self.middle += self.rng.choice((-1, 1))
+                # Never far from where it began: the same symbol on several venues keeps one price.
+                self.middle = min(max(self.middle + self.rng.choice((-1, 1)), self.home - ROAM), self.home + ROAM)
             self._order(change)
         return change
 
@@ -102,6 +108,7 @@ class TruthBook:
             size -= done
 
     def _set(self, change: Change, side: int, price: int, size: int) -> None:
+        change.before.setdefault((side, price), self.sides[side].get(price, 0))
         if size:
             self.sides[side][price] = size
         else:

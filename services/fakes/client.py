@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Hashable
 from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -35,7 +34,7 @@ class Client:
 
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, faults: Faults) -> None:
         self.ws, self.request, self.faults = ws, request, faults
-        self.topics: dict[Hashable, Any] = {}
+        self.topics: dict[Any, Any] = {}
         self.state: dict[str, Any] = {}
         self.half_open = False
         self.overflowed = 0
