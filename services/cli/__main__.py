@@ -17,7 +17,6 @@ from typer.exceptions import TyperException
 from libs.errors import ConfigError, CrossbookError
 
 BEGAN = time.monotonic()
-LATER = ("--feed",)
 
 app = typer.Typer(
     name="crossbook",
@@ -51,27 +50,24 @@ def up(
     seed: Annotated[Text, _option("--seed", "Of the generator and of injected faults (1).", "N")] = None,
     lines: Annotated[Text, _option("--lines", "Multicast lines: a, or a and b (ab).", "a|ab")] = None,
     loss: Annotated[Text, _option("--loss", "Share of each line's datagrams that is dropped.", "P")] = None,
-    costs: Annotated[
-        Text, _option("--costs", "Costs of the signals: none, or the venues' (demo).", "demo|real")
-    ] = None,
+    costs: Annotated[Text, _option("--costs", "Costs of the signals: none, or the venues'.", "demo|real")] = None,
     config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
     state_dir: Annotated[Text, _option("--state-dir", "Journal, positions, kill switch (var).", "DIR")] = None,
     report: Annotated[Text, _option("--report", "Write the report there as JSON.", "FILE")] = None,
     digest: Annotated[Text, _option("--digest", "Write the hash chains of what the consumer saw.", "FILE")] = None,
     digest_trace: Annotated[Text, _option("--digest-trace", "And every link of them.", "FILE")] = None,
-    feed: Annotated[Text, _option("--feed", "", "fake", hidden=True)] = None,
+    feed: Annotated[
+        Text, _option("--feed", "Through the feeder, from venues that are played here (fake).", "fake")
+    ] = None,
 ) -> int:
     """Run the whole pipe here: Redis, replay, consumer, signals, orders."""
-    for name, value in zip(LATER, (feed,), strict=True):
-        if value is not None:
-            raise ConfigError("command line", name, "no such option", "it; it is not available in this version")
     from services.cli.arguments import up_options
     from services.cli.supervisor import run_up
 
     options = up_options(
         source=source, speed=speed, rate=rate, levels=levels, symbols=symbols, venues=venues, duration=duration,
         seed=seed, lines=lines, loss=loss, costs=costs, config=config, state_dir=state_dir, report=report,
-        digest=digest, digest_trace=digest_trace,
+        digest=digest, digest_trace=digest_trace, feed=feed,
     )  # fmt: skip
     return run_up(options, BEGAN)
 
@@ -88,6 +84,18 @@ def _run_service(name: str, arguments: list[str]) -> None:
 def replay(context: typer.Context) -> None:
     """Multicast a recording or a synthetic market."""
     _run_service("replay", context.args)
+
+
+@app.command(**_PASSED_ON)
+def feeder(context: typer.Context) -> None:
+    """Multicast the books and trades of live venues."""
+    _run_service("feeder", context.args)
+
+
+@app.command("fake-exchange", **_PASSED_ON)
+def fake_exchange(context: typer.Context) -> None:
+    """Play exchanges on this machine: real protocols, made-up markets, faults on demand."""
+    _run_service("fakes", context.args)
 
 
 @app.command(**_PASSED_ON)

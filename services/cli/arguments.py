@@ -40,6 +40,12 @@ class UpOptions:
     report: Path | None = None
     digest: Path | None = None
     digest_trace: Path | None = None
+    feed: str | None = None
+
+    @property
+    def sender(self) -> str:
+        """The service that multicasts: the replay, or the feeder when venues are played."""
+        return "replay" if self.feed is None else "feeder"
 
     def for_replay(self) -> dict[str, object]:
         """Return the keys of config/replay.toml that the command line sets."""
@@ -94,8 +100,10 @@ def up_options(**given: str | list[str] | None) -> UpOptions:
         report=output(text.get("report"), "--report"),
         digest=output(text.get("digest"), "--digest"),
         digest_trace=output(text.get("digest_trace"), "--digest-trace"),
+        feed=_choice(text, "feed", ("fake",)),
     )
     _check_pace(options)
+    _check_feed(text, sources)
     if options.digest_trace and not options.digest:
         raise ConfigError(FILE, "--digest-trace", "--digest FILE beside it", "none")
     return options
@@ -183,6 +191,14 @@ def output(text: str | None, option: str) -> Path | None:
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ConfigError(FILE, option, "a file in a folder that exists and can be written", _found(text))
     return path
+
+
+def _check_feed(text: dict[str, str | None], sources: object) -> None:
+    """Refuse what only a replay understands."""
+    replays = ("speed", "levels", "symbols", "venues", "loss")
+    given = [f"--{name}" for name in replays if text.get(name) is not None] + ["--source"] * bool(sources)
+    if text.get("feed") is not None and given:
+        raise ConfigError(FILE, given[0], "it without --feed (config/feeder.toml names symbols)", "--feed beside it")
 
 
 def _check_pace(options: UpOptions) -> None:

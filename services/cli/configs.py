@@ -15,8 +15,12 @@ from services.cli.api import Endpoint
 from services.cli.arguments import UpOptions
 from services.cli.claims import Claims
 
-SERVICES = ("consumer", "signals", "oms", "replay")
+READERS = ("consumer", "signals", "oms")
+SERVICES = (*READERS, "replay")
 DEFAULT_PORTS = {"replay": 9290, "consumer": 9291, "signals": 9292, "oms": 9293}
+FEEDER_PORT = 9294
+FAKE_RATE = 200.0
+"""Book messages a second over all fake venues when nothing else is said."""
 DEFAULT_GROUP, DEFAULT_PORT = "239.192.0.1", 9001
 DEFAULT_RECOVERY_PORT = 9190
 DEFAULT_B = ("239.192.0.2", 9002)
@@ -38,6 +42,13 @@ class Resolved:
     files: dict[str, Path] = field(default_factory=dict)
     originals: dict[str, str] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
+    sender: str = "replay"
+    fakes: list[str] = field(default_factory=list)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Those of this run; the sender last."""
+        return (*READERS, self.sender)
 
     def in_users_words(self, text: str) -> str:
         """Return a service's message with our copies' names replaced by those of the user's files."""
@@ -63,23 +74,26 @@ def resolve(options: UpOptions, claims: Claims, redis_url: str, prefix: str) -> 
         Naming the file, the key, what was expected and what was found.
     """
     folder = options.config
-    values = {name: _table(folder / f"{name}.toml") for name in SERVICES}
+    names = (*READERS, options.sender)
+    values = {name: _table(folder / f"{name}.toml") for name in names}
     symbols_path = _symbols_path(folder, values["consumer"])
     if (shard := values["consumer"].get("shard", "1/1")) != "1/1":
         expected = '"1/1", or none: up runs one consumer for all symbols'
         raise ConfigError(str(folder / "consumer.toml"), "shard", expected, config.shown(shard))
-    found = Resolved(values, _table(symbols_path))
-    for name in SERVICES:
+    found = Resolved(values, _table(symbols_path), sender=options.sender)
+    for name in names:
         found.originals[name] = str(folder / f"{name}.toml")
     found.originals["symbols"] = str(symbols_path)
-    values["replay"] |= {**options.for_replay(), "start_paused": True, "duration_s": 0.0}
+    values[options.sender] |= {**_for_sender(options), "start_paused": True, "duration_s": 0.0}
+    if options.feed is not None:
+        _play_venues(found, options, claims)
     if options.costs is not None:
         values["signals"]["costs"] = options.costs
     if options.digest is not None:
         values["consumer"] |= {"digest_file": str(options.digest), "digest_trace": str(options.digest_trace or "")}
-    for name in SERVICES:
+    for name in names:
         values[name]["log_format"] = "json"
-        if name != "replay":
+        if name != options.sender:
             values[name] |= {"redis_url": redis_url, "stream_prefix": prefix}
     if isinstance(model := values["signals"].get("model"), str):
         values["signals"]["model"] = str((folder / model).absolute())
@@ -95,7 +109,7 @@ def write(found: Resolved, run: Path) -> None:
     found.values["consumer"]["symbols_file"] = str(symbols)
     symbols.write_bytes(_ENCODER.encode(found.symbols))
     originals = {str(symbols): found.originals["symbols"]}
-    for name in SERVICES:
+    for name in found.services:
         path = run / f"{name}.json"
         path.write_bytes(_ENCODER.encode(found.values[name]))
         found.files[name] = path
@@ -131,6 +145,30 @@ def endpoints_of(folder: Path) -> dict[str, Endpoint]:
     return found
 
 
+def _for_sender(options: UpOptions) -> dict[str, object]:
+    if options.feed is None:
+        return options.for_replay()
+    return {key: value for key, value in options.for_replay().items() if key in {"seed", "lines"}}
+
+
+def _play_venues(found: Resolved, options: UpOptions, claims: Claims) -> None:
+    """Give every feed a fake venue of its own, with the symbols that the configuration names."""
+    feeds = found.values["feeder"].get("feeds", {})
+    file = found.originals["feeder"]
+    if not isinstance(feeds, dict) or not all(isinstance(feed, dict) for feed in feeds.values()):
+        raise ConfigError(file, "feeds", "a table of feeds", config.shown(feeds))
+    used = {name: feed for name, feed in feeds.items() if feed.get("enabled", True) and feed.get("symbols")}
+    for name, feed in used.items():
+        symbols = feed["symbols"]
+        if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+            raise ConfigError(file, f"feeds.{name}.symbols", "a list of symbols", config.shown(symbols))
+        port = claims.tcp_port("127.0.0.1", 0)
+        feed |= {"ws": f"ws://127.0.0.1:{port}", "rest": f"http://127.0.0.1:{port}"}
+        found.fakes.append(f"{name}:{port}={','.join(symbols)}")
+    rate = (options.rate or FAKE_RATE) / max(1, len(used))
+    found.fakes += ["--rate", str(rate), "--seed", str(options.seed or 1)]
+
+
 def _table(path: Path) -> dict[str, Any]:
     values = config.read(path)
     if not isinstance(values, dict):
@@ -150,7 +188,7 @@ def _symbols_path(folder: Path, consumer: dict[str, Any]) -> Path:
 def _choose_group(found: Resolved, claims: Claims) -> None:
     """Let sender and receiver meet on one group; the consumer's file says which, its port moves where it is taken."""
     udp = found.symbols.setdefault("udp_config", {})
-    replay = found.values["replay"]
+    replay = found.values[found.sender]
     file = found.originals["symbols"]
     if not isinstance(udp, dict):
         raise ConfigError(file, "udp_config", "a table", config.shown(udp))
@@ -184,9 +222,9 @@ def _address(table: dict[str, Any], file: str, key: str, group: str, port: int) 
 
 def _choose_recovery(found: Resolved, claims: Claims) -> None:
     """Let the consumer ask this run's own sender; ``recovery = []`` in its file stays: nothing is asked for."""
-    replay, consumer = found.values["replay"], found.values["consumer"]
+    replay, consumer = found.values[found.sender], found.values["consumer"]
     host, wanted = replay.get("recovery_host", "127.0.0.1"), replay.get("recovery_port", DEFAULT_RECOVERY_PORT)
-    file = found.originals["replay"]
+    file = found.originals[found.sender]
     host = config.check_address(file, "recovery_host", host)
     if wanted != 0:
         config.check_port(file, "recovery_port", wanted)
@@ -198,8 +236,8 @@ def _choose_recovery(found: Resolved, claims: Claims) -> None:
 
 
 def _choose_http(found: Resolved, claims: Claims) -> None:
-    for name in SERVICES:
-        values, default = found.values[name], DEFAULT_PORTS[name]
+    for name in found.services:
+        values, default = found.values[name], DEFAULT_PORTS.get(name, FEEDER_PORT)
         wanted = values.get("http_port", default)
         if isinstance(wanted, bool) or not isinstance(wanted, int) or not 0 <= wanted <= 65535:
             raise ConfigError(found.originals[name], "http_port", "a port from 0 to 65535", config.shown(wanted))

@@ -18,7 +18,7 @@ POLL_S = 0.05
 
 
 def end_sending(endpoint: Endpoint, statuses: Statuses, given_up: Callable[[], bool]) -> None:
-    """Ask the replay to end its session, and wait until it has said so on the wire."""
+    """Ask the sender to end its session, and wait until it has said so on the wire."""
     deadline = time.monotonic() + REPLAY_STOP_S
     asked = False
     while time.monotonic() < deadline and not given_up():
@@ -59,7 +59,8 @@ def drain(endpoints: dict[str, Endpoint], statuses: Statuses, given_up: Callable
 def stop_in_order(stack: Stack) -> None:
     """Stop the readers of streams first, so that none sees its source vanish; Redis last."""
     stack.stop("signals", "oms")
-    stack.stop("replay")
+    stack.stop("replay", "feeder")
+    stack.stop("fakes")
     stack.stop("consumer")
     stack.stop("redis")
 

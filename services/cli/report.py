@@ -92,7 +92,7 @@ def build(statuses: Statuses, run: Run) -> Document:
     """Return the whole document."""
     replay, consumer, signals, oms = statuses.replay, statuses.consumer, statuses.signals, statuses.oms
     # A replay that was killed took its count with it; what the receiver concludes of that session stands then.
-    sent = {} if run.restarts.get("replay") else sent_by_channel(replay)
+    sent = {} if run.restarts.get("replay") or run.restarts.get("feeder") else sent_by_channel(replay)
     sent = {name: count for name, count in sent.items() if name in consumer.get("taken_channels", sent)}
     heard = consumer.get("channels", {})
     channels = {name: channel_report(sent.get(name), heard.get(name, {})) for name in {**sent, **heard}}

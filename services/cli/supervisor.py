@@ -16,10 +16,10 @@ from libs.scheduling import short_turns
 from services.cli import ending, redis_server, warm
 from services.cli.arguments import UpOptions
 from services.cli.claims import Claims
-from services.cli.configs import SERVICES, Resolved, resolve, state_folder, write
+from services.cli.configs import Resolved, resolve, state_folder, write
 from services.cli.report import Document, Run, Statuses, build, failed_checks, write_report
 from services.cli.rundir import RunDirectory, StateDirectory
-from services.cli.stack import ServiceError, Stack, service_environment
+from services.cli.stack import ServiceError, Stack, service_command, service_environment
 from services.cli.version import version
 from services.cli.view import Snapshot, View, new_view, print_report
 
@@ -44,7 +44,7 @@ class Up:
     """
 
     def __init__(self, options: UpOptions, began: float) -> None:
-        self.options, self.began = options, began
+        self.options, self.began, self.sender = options, began, options.sender
         self.claims = Claims()
         self.statuses = Statuses()
         self.about = Run(version(), time.time(), loss_wanted=bool(options.loss), source=" ".join(options.source or ()))
@@ -125,11 +125,13 @@ class Up:
         if not warm.is_warm():
             self.say("compiling kernels (first run)")
             warm.compile_all(self.say, self._idle)
-        for name in SERVICES:
-            # The replay is ready beside the others, paused: nothing is sent before the consumer has joined.
+        if self.resolved.fakes:
+            self.stack.start("fakes", service_command("fakes", *self.resolved.fakes))
+        for name in self.resolved.services:
+            # The sender is ready beside the others, paused: nothing is sent before the consumer has joined.
             self.stack.start_service(name, self.resolved.files[name])
         at = self.resolved.endpoints
-        self.stack.wait_ready(list(SERVICES), lambda name: at[name].ready()[0], READY_TIMEOUT_S, self._idle)
+        self.stack.wait_ready(list(at), lambda name: at[name].ready()[0], READY_TIMEOUT_S, self._idle)
         self.stack.wait_ready(["consumer"], self._joined, READY_TIMEOUT_S, self._idle)
         run.describe(
             {
@@ -141,7 +143,7 @@ class Up:
                 "http": {name: [endpoint.host, endpoint.port] for name, endpoint in at.items()},
             }
         )
-        at["replay"].post("/resume")
+        at[self.sender].post("/resume")
         self.stack.wait_ready(["consumer"], self._flowing, FLOW_TIMEOUT_S, self._idle)
         self.flowing_since = time.monotonic()
         self.about.ready_s = self.flowing_since - self.began
@@ -161,7 +163,7 @@ class Up:
         if any(channel.get("received") for channel in channels.values()):
             return True
         # A recording of no message at all ends before anything flows.
-        status = self.resolved.endpoints["replay"].status()
+        status = self.resolved.endpoints[self.sender].status()
         return bool(status and status.get("state") == "done")
 
     def _watch(self) -> str:
@@ -174,7 +176,7 @@ class Up:
                 again = self.stack.tick()
             except ServiceError as error:
                 return str(error)
-            self._resume_wanted |= "replay" in again
+            self._resume_wanted |= self.sender in again
             now = time.monotonic()
             if now >= next_look:
                 due = next_look + self.view.interval_s
@@ -197,14 +199,14 @@ class Up:
         session.
         """
         self._silent = []
-        for name in SERVICES:
+        for name in self.resolved.services:
             status = self.resolved.endpoints[name].status()
-            self.statuses.take(name, status)
+            self.statuses.take("replay" if name == self.sender else name, status)
             if status is None:
                 self._silent.append(name)
         if self.statuses.replay.get("state") == "running" and self.statuses.consumer:
             self.statuses.before_end = self.statuses.consumer
-        for name in (*SERVICES, "redis"):
+        for name in (*self.resolved.services, "redis"):
             child = self.stack.child(name)
             if child is not None and (resident := rss_bytes(child.pid)):
                 self.about.rss_bytes[name] = resident
@@ -212,8 +214,8 @@ class Up:
     def _resume(self) -> None:
         """Set a replay that was started again to work, once it and the consumer are ready."""
         at = self.resolved.endpoints
-        if self._resume_wanted and at["replay"].ready()[0] and at["consumer"].ready()[0]:
-            self._resume_wanted = at["replay"].post("/resume") is None
+        if self._resume_wanted and at[self.sender].ready()[0] and at["consumer"].ready()[0]:
+            self._resume_wanted = at[self.sender].post("/resume") is None
 
     def _snapshot(self, now: float) -> Snapshot:
         return Snapshot(
@@ -228,9 +230,9 @@ class Up:
         )
 
     def _finish(self) -> None:
-        if self.stack.child("replay") is not None:
+        if self.stack.child(self.sender) is not None:
             self._look()
-            ending.end_sending(self.resolved.endpoints["replay"], self.statuses, lambda: self.stack.hurry)
+            ending.end_sending(self.resolved.endpoints[self.sender], self.statuses, lambda: self.stack.hurry)
         self.about.duration_s = time.monotonic() - self.flowing_since
         ending.drain(self.resolved.endpoints, self.statuses, lambda: self.stack.hurry)
         self.about.restarts = self.stack.restarts

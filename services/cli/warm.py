@@ -20,7 +20,7 @@ POLL_S = 0.05
 # Two processes share the work, which is about as much for each; a process that follows another finds its kernels.
 QUEUES = (
     (("consumer", "books"), ("signals", ""), ("oms", "")),
-    (("consumer", "receive"), ("replay", "")),
+    (("consumer", "receive"), ("replay", ""), ("feeder", "")),
 )
 
 

@@ -21,12 +21,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Play exchanges on 127.0.0.1: real protocols, made-up markets.",
         epilog=f"Faults: {known}. POST /fake/fault with kind and count arms one, GET /fake/truth?symbol= is the book.",
     )
-    parser.add_argument("venues", nargs="+", metavar="VENUE", help=f"one or more of {', '.join(PLAYS)}, or all")
-    parser.add_argument("--port", type=int, default=0, help="of the first, then one more each; 0: free ones")
+    parser.add_argument(
+        "venues", nargs="+", metavar="VENUE", help=f"VENUE[:PORT][=SYMBOL,…], each one of {', '.join(PLAYS)}; or all"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=100.0, help="book messages a second of each venue")
     parser.add_argument("--changes", type=int, default=3, help="orders a message")
-    parser.add_argument("--symbols", nargs="*", default=[], help="canonical; none: a few well-known ones")
     parser.add_argument("--faults", nargs="*", default=[], metavar="KIND=ODDS", help="odds a message")
     return parser
 
@@ -47,32 +47,38 @@ def _odds(given: list[str]) -> dict[str, float]:
     return found
 
 
-def _names(given: list[str]) -> list[str]:
-    if given == ["all"]:
-        return list(PLAYS)
-    for name in given:
+def _venues(given: list[str]) -> dict[str, tuple[int, list[str]]]:
+    """Return port and symbols of each venue."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    for each in list(PLAYS) if given == ["all"] else given:
+        place, _, symbols = each.partition("=")
+        name, _, port = place.partition(":")
         if name not in PLAYS:
             expected = f"one of {', '.join(PLAYS)}, or all{near(name, list(PLAYS))}"
             raise ConfigError("command line", "VENUE", expected, f'"{name}"')
-    return given
+        if port and not (port.isdecimal() and int(port) <= 65_535):
+            raise ConfigError("command line", "VENUE", "VENUE:PORT with a port to 65535", f'"{each}"')
+        found[name] = int(port or 0), [symbol for symbol in symbols.split(",") if symbol]
+    return found
 
 
 async def _play(arguments: argparse.Namespace) -> int:
     odds, stopping = _odds(arguments.faults), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    wanted = _venues(arguments.venues)
     venues = {
-        name: new_fake(name, arguments.symbols, arguments.seed, arguments.rate, odds, arguments.changes)
-        for name in _names(arguments.venues)
+        name: new_fake(name, symbols, arguments.seed, arguments.rate, odds, arguments.changes)
+        for name, (_, symbols) in wanted.items()
     }
     try:
-        for k, venue in enumerate(venues.values()):
-            await venue.start(arguments.port + k if arguments.port else 0)
+        for name, venue in venues.items():
+            await venue.start(wanted[name][0])
         addresses = {name: {"ws": v.ws, "rest": v.rest} for name, v in venues.items()}
         print(json.dumps(addresses), flush=True)
         await stopping.wait()
     except OSError as error:
-        raise MissingError(f"cannot listen on 127.0.0.1: {error.strerror}; set another --port") from error
+        raise MissingError(f"cannot listen on 127.0.0.1: {error.strerror}; name another: VENUE:PORT") from error
     finally:
         for venue in venues.values():
             await venue.stop()

@@ -105,9 +105,14 @@ class FakeVenue:
             await self._runner.cleanup()
 
     @property
+    def root(self) -> str:
+        """Root of the WebSocket's address."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
     def ws(self) -> str:
         """Address of the WebSocket."""
-        return f"ws://127.0.0.1:{self.port}{self.ws_path}"
+        return self.root + self.ws_path
 
     @property
     def rest(self) -> str:

@@ -142,5 +142,9 @@ def connections_of(
     for number, share in enumerate(feed.rules.connections(list(market.symbols))):
         rng = random.Random(f"{seed} {feed.name} {number}") if seed else random.Random()
         core = feed.core(share, instruments)
-        found.append(Connection(f"{feed.name}-{number}", feed, feed.ws, core, inbox, session, openings, rng))
+        found.append(
+            Connection(
+                f"{feed.name}-{number}", feed, feed.ws.rstrip("/") + feed.ws_path, core, inbox, session, openings, rng
+            )
+        )
     return found

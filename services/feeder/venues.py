@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from libs.market.instruments import Instrument
 from libs.venues.core import VenueCore, VenueRules
@@ -22,8 +22,8 @@ class Feed:
         As in config/feeder.toml.
     exchange : str
         Whose channel its events go out on.
-    ws, rest : str
-        Roots of its servers.
+    ws, ws_path, rest : str
+        Root of its WebSocket server and the path there; root of REST.
     instruments : tuple of str
         Paths below ``rest`` of its lists of instruments.
     rules : VenueRules
@@ -47,6 +47,7 @@ class Feed:
     name: str
     exchange: str
     ws: str
+    ws_path: str
     rest: str
     instruments: tuple[str, ...]
     rules: VenueRules
@@ -60,7 +61,6 @@ class Feed:
     dead_after_s: float = 20.0
     backoff_s: float = 0.5
     longest_backoff_s: float = 30.0
-    few: tuple[str, ...] = field(default=())
 
 
 FEEDS: dict[str, Feed] = {}

@@ -61,7 +61,9 @@ class Live:
             await venue.start()
         plain = {"group": GROUP, "port": self.port, "recovery_port": 0, "backoff_s": 0.05, "longest_backoff_s": 0.2}
         wanted = {
-            name: FeedSettings(symbols=tuple(m.canonical for m in venue.markets.values()), ws=venue.ws, rest=venue.rest)
+            name: FeedSettings(
+                symbols=tuple(m.canonical for m in venue.markets.values()), ws=venue.root, rest=venue.rest
+            )
             for name, venue in self.venues.items()
         }
         self.settings = msgspec.structs.replace(msgspec.convert(plain | self.more, Settings), feeds=wanted)

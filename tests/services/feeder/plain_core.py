@@ -132,5 +132,12 @@ class PlainCore:
 
 def plain_feed(share: int = 2, **options: object) -> Feed:
     """Return the feed of this core; its addresses come from the settings."""
-    base = {"name": "plain", "exchange": "binance", "ws": "", "rest": "", "instruments": ("/api/v3/exchangeInfo",)}
+    base = {
+        "name": "plain",
+        "exchange": "binance",
+        "ws": "",
+        "ws_path": "/ws",
+        "rest": "",
+        "instruments": ("/api/v3/exchangeInfo",),
+    }
     return Feed(**base, rules=PlainRules(share), core=PlainCore, weight_per_min=60_000.0, **options)  # type: ignore[arg-type]
