@@ -44,9 +44,9 @@ def string_end(text: np.ndarray, at: int) -> int:
 
 @kernel
 def value_end(text: np.ndarray, at: int) -> int:
-    """Return the offset after any JSON value, or -1."""
+    """Return the offset after any JSON value, or -1 where there is none."""
     n = len(text)
-    depth = 0
+    start, depth = at, 0
     while at < n:
         c = text[at]
         if c == _QUOTE:
@@ -60,12 +60,12 @@ def value_end(text: np.ndarray, at: int) -> int:
             depth += 1
         elif c in (_CLOSE, _UNBRACE):
             if depth == 0:
-                return at
+                return at if at > start else -1
             depth -= 1
             if depth == 0:
                 return at + 1
         elif c == _COMMA and depth == 0:
-            return at
+            return at if at > start else -1
         at += 1
     return -1
 
