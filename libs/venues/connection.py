@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,8 @@ from libs.venues.events import (
 )
 from libs.venues.rows import Parsed
 
+T = TypeVar("T")
+
 MAX_MANTISSA = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -40,7 +43,7 @@ class Unit:
 
 @dataclass(slots=True)
 class Trades:
-    """How far a symbol's trades have come; ``told``: that some were missed has been said, the next print says no more."""
+    """How far a symbol's trades have come; ``told``: that some were missed has been said already."""
 
     last: int = -1
     told: bool = False
@@ -74,7 +77,7 @@ def microseconds(time: datetime) -> int:
     return max((time - _EPOCH) // _MICROSECOND, 0)
 
 
-def batches(items: Iterable[str], limit: int) -> list[list[str]]:
+def batches(items: Iterable[T], limit: int) -> list[list[T]]:
     """Return the items in lists of at most ``limit``."""
     every = list(items)
     return [every[i : i + limit] for i in range(0, len(every), limit)]
@@ -113,7 +116,7 @@ class Connection:
             raise ValueError(f"expected each symbol of {self.exchange} once, found {len(symbols)} in {symbols[:4]!r} …")
         self.counts: Counter[str] = Counter()
         self.by_symbol: dict[str, Counter[str]] = {symbol: Counter() for symbol in self.symbols}
-        self.unverifiable: Sequence[str] = ()
+        self.unverifiable: list[str] = []
         self.valid: set[str] = set()
         self.trades = {symbol: Trades() for symbol in self.symbols}
         self.units = {symbol: Unit() for symbol in self.symbols}
@@ -160,6 +163,10 @@ class Connection:
         self.counts["ignored"] += 1
         return []
 
+    def _cannot_verify(self, line: str) -> None:
+        if line not in self.unverifiable:
+            self.unverifiable.append(line)
+
     def _count(self, what: str, symbol: str | None, n: int = 1) -> None:
         self.counts[what] += n
         if symbol is not None:
@@ -196,36 +203,48 @@ class Connection:
         return [*status, event]
 
     def _trades_missed(self, symbol: str, text: str, now_us: int) -> list[Output]:
-        """Say once that trades may be missing; nothing where none has been seen."""
+        """Say once, until the next print, that trades may be missing."""
         trades = self.trades[symbol]
-        if trades.told or trades.last < 0:
+        if trades.told:
             return []
         trades.told = True
         self._count("trade_gap", symbol)
         return [StatusEvent(symbol, STATUS_TRADES_MISSED, text or "disconnected", now_us)]
 
-    def _in_order(self, symbol: str, first: int, last: int, now_us: int) -> list[Output] | None:
-        """Judge a print that covers the numbers from ``first`` to ``last``: None for an old one, Status 8 after a gap."""
-        trades = self.trades[symbol]
-        if last <= trades.last:
-            self._count("trade_dropped", symbol)
-            return None
-        found: list[Output] = []
-        if 0 <= trades.last < first - 1:
-            found = self._trades_missed(symbol, f"before trade {first}", now_us)
-        trades.last, trades.told = last, False
-        return found
+    def _print(
+        self,
+        symbol: str,
+        numbers: tuple[int, int],
+        trade_id: int,
+        aggressor: int,
+        price: str,
+        size: str,
+        exchange_us: int,
+        now_us: int,
+    ) -> list[Output]:
+        """Return a print of the numbers from first to last: nothing for an old one, after Status 8 if some are missing.
 
-    def _trade(
-        self, symbol: str, trade_id: int, aggressor: int, price: str, size: str, exchange_us: int, now_us: int
-    ) -> TradeEvent:
-        unit = self.units[symbol]
+        Raises
+        ------
+        ValueError
+            When its price or size makes no sense.
+        """
+        trades, unit = self.trades[symbol], self.units[symbol]
+        first, last = numbers
         price_m, price_exp = exact(price, unit.price)
         size_m, size_exp = exact(size, unit.size)
         if price_m <= 0 or size_m <= 0:
             raise ValueError(f"expected a price and a size above 0, found {price[:40]!r} and {size[:40]!r}")
+        if last <= trades.last:
+            self._count("trade_dropped", symbol)
+            return []
+        found: list[Output] = []
+        if 0 <= trades.last < first - 1:
+            found = self._trades_missed(symbol, f"before trade {first}", now_us)
+        trades.last, trades.told = last, False
         self.by_symbol[symbol]["trades"] += 1
-        return TradeEvent(symbol, trade_id, aggressor, price_m, price_exp, size_m, size_exp, exchange_us, now_us)
+        found.append(TradeEvent(symbol, trade_id, aggressor, price_m, price_exp, size_m, size_exp, exchange_us, now_us))
+        return found
 
     def _top(
         self, symbol: str, sequence: int, bid: tuple[str, str], ask: tuple[str, str], exchange_us: int, now_us: int
