@@ -98,15 +98,16 @@ class VenueCore(Protocol):
         ``trade_gap``, ``refused``, ``ignored`` …
     by_symbol : dict of str to Counter of str
         The same a symbol, and ``messages``, ``updates``, ``trades``, ``snapshots``.
-    unverifiable : sequence of str
-        What the venue's data cannot prove, a line each.
     """
 
     exchange: str
     symbols: Sequence[str]
     counts: Counter[str]
     by_symbol: dict[str, Counter[str]]
-    unverifiable: Sequence[str]
+
+    @property
+    def unverifiable(self) -> Sequence[str]:
+        """What the venue's data cannot prove, a line each."""
 
     def opened(self, now_us: int) -> list[Output]:
         """Begin a connection: the subscriptions within the venue's limits, and snapshots to fetch."""

@@ -39,7 +39,7 @@ class Client:
         self.half_open = False
         self.overflowed = 0
         self._slow = 0
-        self._held: str | None = None
+        self._held: tuple[str, str] | None = None
         self._queue: asyncio.Queue[str] = asyncio.Queue(MOST_QUEUED)
 
     def say(self, text: str) -> None:
@@ -50,8 +50,8 @@ class Client:
             self.overflowed += 1
             self.cut()
 
-    def say_book(self, text: str, *, after_snapshot: bool = False) -> None:
-        """Send a book message, unless something goes wrong with it."""
+    def say_book(self, text: str, symbol: str, *, after_snapshot: bool = False) -> None:
+        """Send a symbol's book message, unless something goes wrong with it."""
         faults = self.faults
         if faults.strikes("drop") or (after_snapshot and faults.strikes("gap_in_resync")):
             return
@@ -65,13 +65,13 @@ class Client:
             self.cut(text)
             return
         if self._held is None and faults.strikes("reorder"):
-            self._held = text
+            self._held = symbol, text
             return
         self.say(text)
         if faults.strikes("duplicate"):
             self.say(text)
-        if self._held is not None:
-            self.say(self._held)
+        if self._held is not None and self._held[0] == symbol:
+            self.say(self._held[1])
             self._held = None
 
     def cut(self, within: str = "") -> None:

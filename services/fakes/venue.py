@@ -138,7 +138,7 @@ class FakeVenue:
         """Send a book message to a client, past the faults."""
         fresh = market.native in self._resynced
         self._resynced.discard(market.native)
-        client.say_book(text, after_snapshot=fresh)
+        client.say_book(text, market.native, after_snapshot=fresh)
 
     def snapshot_taken(self, market: FakeMarket) -> None:
         """Note that somebody has just got a snapshot."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.market.instruments import Instrument
+from libs.venues import okx
 from libs.venues.core import VenueCore, VenueRules
+from libs.venues.okx.symbols import INSTRUMENT_PATHS as OKX_INSTRUMENTS
 
 MakeCore = Callable[[Sequence[str], Mapping[str, Instrument]], VenueCore]
 """Canonical symbols of one connection, and the instruments of all: a core."""
@@ -63,5 +65,19 @@ class Feed:
     longest_backoff_s: float = 30.0
 
 
-FEEDS: dict[str, Feed] = {}
+_OKX = Feed(
+    "okx",
+    "okx",
+    ws="wss://ws.okx.com:8443",
+    ws_path="/ws/v5/public",
+    rest="https://www.okx.com",
+    instruments=OKX_INSTRUMENTS,
+    rules=okx,
+    core=okx.OkxCore,
+    # 20 requests in 2 s of instruments, 40 of books, each by itself.
+    weight_per_min=400.0,
+    openings=(3.0, 3.0),
+)
+
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (_OKX,)}
 """By name."""

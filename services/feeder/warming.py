@@ -16,12 +16,14 @@ from libs.sending.transmit import CHANNELS
 from libs.telemetry.hdr import new_rows
 from libs.venues.events import BookEvent
 from libs.venues.levels import LevelParser
+from libs.venues.rows import PLAIN, RowParser
 from services.feeder.outlet import Outlet
 
 
 def warm() -> None:
     """Send a book to nobody: composed, but the session speaks on no channel."""
     LevelParser(4).parse(b"[]", b"[]")
+    RowParser(PLAIN, 4).parse(b"[]", b"[]", 0, 0)
     answering.warm()
     settings = SendingSettings()
     t = Transmission(settings, [], new_rows(1), live=True)
