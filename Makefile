@@ -4,6 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SOURCES := libs services scripts tests
 ARGS ?=
+TO ?= var/bench/bench.md
 
 .PHONY: help setup up test check lint format bench fuzz lock dashboards alerts clean
 
@@ -35,9 +36,10 @@ alerts:  ## Check Prometheus configuration and rules, where promtool is there
 
 check: lint alerts test  ## What CI runs
 
-bench: setup  ## Measure beside named references, then the pipe under load: make bench ARGS="--to bench.md"
+bench: setup  ## Measure beside named references, write a table and plots, then the pipe under load: make bench TO=bench.md
 	@scripts/setup.sh bench
-	$(BIN)/crossbook bench all $(ARGS)
+	@mkdir -p $(dir $(TO))
+	$(BIN)/crossbook bench all --to $(TO) --plots $(dir $(TO)) $(ARGS)
 	$(BIN)/crossbook up --symbols 200 --rate 20000 --duration 30 --state-dir "$$(mktemp -d)"
 
 fuzz: setup  ## Ten million mutated datagrams, then the property tests with many more examples

@@ -7,10 +7,10 @@ import sys
 
 from tests.source import CODE, ROOT, RUNTIME_SERVICES, closure, imports, python_files, short
 
-ANALYSIS_ONLY = {"pyarrow", "duckdb", "sklearn", "scipy", "questdb", "pandas", "polars"}
+ANALYSIS_ONLY = {"pyarrow", "duckdb", "sklearn", "scipy", "questdb", "pandas", "polars", "matplotlib"}
 # Low to high: a package imports its own modules and those of the levels before.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "jit", "clock", "units", "memory", "libc", "config", "shared"),
+    ("errors", "jit", "clock", "units", "memory", "libc", "config", "pages", "scheduling", "shared"),
     ("telemetry",),
     ("market",),
     ("wire",),
@@ -19,12 +19,14 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("book",),
     ("features",),
     ("nbbo",),
+    ("digest",),
     ("recovery",),
     ("streams",),
     ("engine",),
     ("venues",),
     ("sending",),
     ("storage",),
+    ("offline",),
     ("models",),
     ("orders",),
     ("risk",),

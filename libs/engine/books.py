@@ -8,6 +8,7 @@ from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import CROSSED, GAP, INVALID, ONE_SIDED, STALE, TRUNCATED
 from libs.engine.columns import (
+    DIGEST,
     GAP_BOOKS,
     HEALED_FEED,
     HEALED_SNAPSHOT,
@@ -18,12 +19,11 @@ from libs.engine.columns import (
     PENDING_PARTS,
     REFUSED,
     ROW_HEAL,
-    STALE_CROSS_US,
-    UNCERTAINTY_US,
 )
 from libs.engine.columns import (
     STALE as STALE_COLUMN,
 )
+from libs.engine.digests import note_flags
 from libs.engine.directory import (
     LEDGER,
     ROWS,
@@ -33,40 +33,24 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
-    nbbo_of,
-    symbol_of,
-    table_of,
 )
+from libs.engine.quotes import update_nbbo
 from libs.engine.rows import (
     FLAGS_CHANGED,
     INVALID_BOOK,
     VALID_BOOK,
     put_status,
     show_book,
-    show_nbbo,
 )
 from libs.engine.slots import INCOMPLETE_EVENT
 from libs.engine.waiting import drop_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2, words2_row
-from libs.nbbo import kernels as nbbo
 from libs.telemetry.hdr_kernels import record
 
 QUIET_FLAGS = ~(CROSSED | ONE_SIDED | TRUNCATED)
 """Crossed, one-sided and truncated travel in every row: a change of those alone makes no status record."""
-
-
-@kernel
-def update_nbbo(p: np.ndarray, b: int, sent_us: int, now: int) -> None:
-    """Recompute the NBBO of a book's symbol; a record only when it changed."""
-    symbol = symbol_of(p, b)
-    feed_us = book_word(p, b, state_book.FEED_TS_US)
-    settings = words1(p, SETTINGS)
-    if nbbo.update(
-        nbbo_of(p), books_of(p), table_of(p), symbol, feed_us, settings[STALE_CROSS_US], settings[UNCERTAINTY_US]
-    ):
-        show_nbbo(p, symbol, sent_us, feed_us, now)
 
 
 @kernel
@@ -125,6 +109,8 @@ def change_flags(
     book.set_flags(books_of(p), b, set_mask, clear_mask)
     if book_word(p, b, state_book.FLAGS) == before:
         return
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        note_flags(p, b, before)
     notice_validity(p, b, before, False, sent_us, now)
     show_book(p, b, sent_us, recv_ns, now, False)
     update_nbbo(p, b, sent_us, now)

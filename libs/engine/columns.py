@@ -38,6 +38,9 @@ assert REFUSED + len(REFUSALS) <= PENDING_PARTS
 # Words of ``totals``.
 FEATURE_ROWS = 0
 NBBO_ROWS = 1
+ARBITRAGES_OPENED = 2
+ARBITRAGES_REAL = 3
+ARBITRAGES_CLOSED = 4
 TOTALS = 16
 
 # Words of ``process_settings``.
@@ -50,6 +53,10 @@ BUSY_POLL = 5
 REQUESTS_ON = 6  # 1: snapshots are requested, and deltas wait for them
 REQUEST_BELL = 7  # eventfd of who sends the requests; 0: none
 STALE_AFTER_NS = 8  # by exchange
-PROCESS_SETTINGS = 16
+JOINED = 16  # 1: quote currencies are joined
+FEATURE_INTERVAL_US = 17  # of feed time between two features rows of a book; 0: a row an event
+DIGEST = 18  # 1: hash chains are made
+DIGEST_TRACED = 19  # 1: and every link is traced
+PROCESS_SETTINGS = 32
 
 ROW_BOOK, ROW_FEATURES, ROW_HEAL = 0, 1, 2

@@ -7,13 +7,16 @@ import numpy as np
 from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import BAD, DELISTED, GAP, HALTED, MUTE, NO_SNAPSHOT, STALE, SUSPECT, TRADES_MISSED, VENUE_DOWN
-from libs.engine.books import change_flags, update_nbbo
+from libs.digest import merge
+from libs.engine.books import change_flags
 from libs.engine.columns import (
     APPLIED,
     BUFFERED,
     CHECKS,
     CHECKS_FAILED,
+    DIGEST,
     DOUBTED,
+    FEATURE_INTERVAL_US,
     GAP_BOOKS,
     HEALED_SNAPSHOT,
     HEARD_NS,
@@ -33,12 +36,12 @@ from libs.engine.columns import (
 from libs.engine.columns import (
     STALE as STALE_COLUMN,
 )
+from libs.engine.conflation import flush_features
 from libs.engine.directory import (
+    DIGEST_MERGE,
     LEDGER,
-    NBBO,
     SCRATCH,
     SETTINGS,
-    TABLE,
     TRADES_MISSED_US,
     WAITING,
     book_count,
@@ -46,13 +49,13 @@ from libs.engine.directory import (
     books_of,
     exchange_of,
 )
+from libs.engine.quotes import let_crosses_age
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
 from libs.engine.slots import NO_BOOK, OTHER_SHARD, REFUSALS, byte_of, signed_byte_of
 from libs.engine.waiting import NEWEST_SEQUENCE, UPTO, WANTED_NS, forget, void, want_snapshot
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2, words2_row
-from libs.nbbo.states import CROSSED_UNCERTAIN
 from libs.sequencing.state import CHANNELS
 
 N_REASONS = len(REFUSALS)
@@ -64,6 +67,8 @@ def on_heartbeat(p: np.ndarray, slots: np.ndarray, at: int, ch: int) -> None:
     ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = slots[at + 1]
     ledger[WATERMARK_US] = max(ledger[WATERMARK_US], slots[at + 5])
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        merge.heard(words2(p, DIGEST_MERGE), ch, slots[at + 5])
     # Counted by the receive thread, which hands none of them on.
     ledger[REFUSED + OTHER_SHARD] = slots[at + 15]
     settled = ledger[APPLIED]
@@ -115,6 +120,8 @@ def on_status(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> Non
     sent_us = slots[at + 3]
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     one = b != NO_BOOK
+    if code == 5 and not one and words1(p, SETTINGS)[DIGEST] != 0:
+        merge.ended(words2(p, DIGEST_MERGE), ch)
     for i in range(b if one else 0, b + 1 if one else book_count(p)):
         if exchange_of(p, i) == ch:
             if code == 8:
@@ -194,6 +201,8 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_
 def on_suspect(p: np.ndarray, ch: int, doubted: int) -> None:
     """Doubt the books of a channel with an open hole, or trust them again."""
     mask = SUSPECT
+    if doubted and words1(p, SETTINGS)[DIGEST] != 0:
+        words2(p, DIGEST_MERGE)[CHANNELS, merge.DOUBTS] += 1
     words2_row(p, LEDGER, ch)[DOUBTED] = doubted
     _change_channel(
         p, ch, mask if doubted else 0, 0 if doubted else mask, False, words2_row(p, LEDGER, ch)[LAST_SENT_US]
@@ -205,6 +214,8 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
     """Begin a session; when another one came before, its books are void."""
     ledger = words2_row(p, LEDGER, ch)
     ledger[SESSION] = session
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        merge.begun(words2(p, DIGEST_MERGE), ch)
     if old != 0:
         ledger[WATERMARK_US] = 0
         ledger[LOST_UPTO] = 0
@@ -221,20 +232,13 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
 
 @kernel
 def tick(p: np.ndarray, mono_ns: int) -> None:
-    """Find channels that have gone silent, and let crossed markets of uncertain age grow older."""
-    now = 0
+    """Find channels that have gone silent, let young crosses grow older, send rows that were held back."""
     for ch in range(CHANNELS):
         ledger = words2_row(p, LEDGER, ch)
         limit = words1(p, SETTINGS)[STALE_AFTER_NS + ch]
         if ledger[HEARD_NS] > 0 and ledger[STALE_COLUMN] == 0 and mono_ns - ledger[HEARD_NS] > limit:
             ledger[STALE_COLUMN] = 1
             _change_channel(p, ch, STALE, 0, False, ledger[LAST_SENT_US])
-    for symbol in range(words1(p, TABLE)[1]):
-        if words1(p, NBBO)[symbol] == CROSSED_UNCERTAIN:
-            if now == 0:
-                now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
-            for exchange in range(CHANNELS):
-                b = words2(p, TABLE + 5)[symbol, exchange]
-                if b >= 0:
-                    update_nbbo(p, b, words2_row(p, LEDGER, exchange)[LAST_SENT_US], now)
-                    break
+    let_crosses_age(p)
+    if words1(p, SETTINGS)[FEATURE_INTERVAL_US] != 0:
+        flush_features(p, now_ns(words1(p, SCRATCH), CLOCK_REALTIME), False)

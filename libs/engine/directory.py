@@ -9,7 +9,9 @@ import numpy as np
 from libs.book.state import WORDS, Books
 from libs.jit import kernel
 from libs.market.symbol_table import SymbolTable
-from libs.memory import bytes1, bytes2, directory, floats1, words1, words2, words3
+from libs.memory import bytes1, bytes2, directory, floats1, floats2, words1, words2, words3
+from libs.nbbo.arbitrage import Arbitrages
+from libs.nbbo.families import Families
 from libs.nbbo.state import Nbbo
 from libs.ring.state import Ring
 from libs.sequencing.state import Sequencer
@@ -59,6 +61,21 @@ NAMES = (
     "out_trades",
     "out_status",
     "out_controls",
+    "out_arbitrages",
+    "taker_fees_bps",
+    "features_pace",
+    *(f"arbitrage_{name}" for name in Arbitrages._fields),
+    *(f"families_{name}" for name in Families._fields),
+    *(f"joined_{name}" for name in Nbbo._fields),
+    "digest_books",
+    "digest_quotes",
+    "digest_record",
+    "digest_tops",
+    "digest_merge",
+    "digest_trace",
+    "digest_trace_control",
+    "digest_shadow",
+    *(f"digest_nbbo_{name}" for name in Nbbo._fields),
 )
 
 (
@@ -108,7 +125,24 @@ OUT_FEATURES = NBBO + len(Nbbo._fields)
     OUT_TRADES,
     OUT_STATUS,
     OUT_CONTROLS,
-) = range(OUT_FEATURES + 1, OUT_FEATURES + 14)
+    OUT_ARBITRAGES,
+    TAKER_FEES_BPS,
+    FEATURES_PACE,
+    ARBITRAGE,
+) = range(OUT_FEATURES + 1, OUT_FEATURES + 18)
+FAMILIES = ARBITRAGE + len(Arbitrages._fields)
+JOINED_NBBO = FAMILIES + len(Families._fields)
+DIGEST_BOOKS = JOINED_NBBO + len(Nbbo._fields)
+(
+    DIGEST_QUOTES,
+    DIGEST_RECORD,
+    DIGEST_TOPS,
+    DIGEST_MERGE,
+    DIGEST_TRACE,
+    DIGEST_TRACE_CONTROL,
+    DIGEST_SHADOW,
+    DIGEST_NBBO,
+) = range(DIGEST_BOOKS + 1, DIGEST_BOOKS + 9)
 
 
 def build(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -155,15 +189,47 @@ def books_of(d: np.ndarray) -> Books:
 
 
 @kernel(inline=True)
-def nbbo_of(d: np.ndarray) -> Nbbo:
-    """Return the consolidated quotes."""
-    k = NBBO
+def _nbbo_at(d: np.ndarray, k: int) -> Nbbo:
     return Nbbo(
         words1(d, k), words1(d, k + 1), words1(d, k + 2), words1(d, k + 3), words1(d, k + 4), words1(d, k + 5),
         words1(d, k + 6), words1(d, k + 7), floats1(d, k + 8), floats1(d, k + 9), floats1(d, k + 10),
         floats1(d, k + 11), words1(d, k + 12), words1(d, k + 13), words1(d, k + 14), words2(d, k + 15),
         words2(d, k + 16),
     )  # fmt: skip
+
+
+@kernel(inline=True)
+def nbbo_of(d: np.ndarray) -> Nbbo:
+    """Return the consolidated quotes of the symbols."""
+    return _nbbo_at(d, NBBO)
+
+
+@kernel(inline=True)
+def joined_nbbo_of(d: np.ndarray) -> Nbbo:
+    """Return the consolidated quotes of families of joined quote currencies."""
+    return _nbbo_at(d, JOINED_NBBO)
+
+
+@kernel(inline=True)
+def digest_nbbo_of(d: np.ndarray) -> Nbbo:
+    """Return the consolidated quotes of merged tops."""
+    return _nbbo_at(d, DIGEST_NBBO)
+
+
+@kernel(inline=True)
+def families_of(d: np.ndarray) -> Families:
+    """Return the families of joined quote currencies."""
+    k = FAMILIES
+    return Families(
+        bytes2(d, k), words2(d, k + 1), words1(d, k + 2), words1(d, k + 3), bytes2(d, k + 4), words1(d, k + 5),
+        words2(d, k + 6), words2(d, k + 7),
+    )  # fmt: skip
+
+
+@kernel(inline=True)
+def arbitrages_of(d: np.ndarray) -> Arbitrages:
+    """Return the arbitrage opportunities, symbols first, then families."""
+    return Arbitrages(words2(d, ARBITRAGE), floats2(d, ARBITRAGE + 1))
 
 
 @kernel(inline=True)

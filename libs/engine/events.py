@@ -7,10 +7,11 @@ import numpy as np
 from libs.book import kernels as book
 from libs.book import state as state_book
 from libs.book.flags import CROSSED, INVALID, TRADES_MISSED
-from libs.engine.books import notice_validity, update_nbbo
+from libs.engine.books import notice_validity
 from libs.engine.columns import (
     APPLIED,
     CROSSED_EVENTS,
+    DIGEST,
     DIVERGED,
     EVENTS,
     LOST_UPTO,
@@ -21,10 +22,12 @@ from libs.engine.columns import (
     TRADES,
     UPDATES,
 )
+from libs.engine.digests import note_event
 from libs.engine.directory import (
     LEDGER,
     ROWS,
     SCRATCH,
+    SETTINGS,
     TRADES_MISSED_US,
     WAITING,
     WAITING_CONTROL,
@@ -33,6 +36,7 @@ from libs.engine.directory import (
     book_word,
     books_of,
 )
+from libs.engine.quotes import update_nbbo
 from libs.engine.rows import put_trade, show_book
 from libs.engine.slots import BAD_BODY, CAPACITY, INCOMPLETE_EVENT, NOT_VALID, byte_of, signed_byte_of
 from libs.engine.waiting import (
@@ -78,6 +82,16 @@ def _settle(p: np.ndarray, code: int, ledger: np.ndarray, b: int) -> None:
 
 
 @kernel
+def _interrupted(p: np.ndarray, slots: np.ndarray, at: int, b: int, before: int) -> int:
+    """Show that an event that stood open was interrupted: the book is invalid from here on. Return its flags."""
+    now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
+    notice_validity(p, b, before, False, slots[at + 3], now)
+    show_book(p, b, slots[at + 3], slots[at + 6], now, False)
+    update_nbbo(p, b, slots[at + 3], now)
+    return book_word(p, b, state_book.FLAGS)
+
+
+@kernel
 def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns: int) -> None:
     """Take in an OrderBook message, whose record begins at word ``at``."""
     ledger = words2_row(p, LEDGER, ch)
@@ -88,6 +102,11 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
     asks = word >> 48 & 0xFFFF
     sent_us = slots[at + 3]
     before = book_word(p, b, state_book.FLAGS)
+    digested = words1(p, SETTINGS)[DIGEST] != 0
+    if digested and flags & book.M_REFRESH and not before & book.NEEDS_SNAPSHOT:
+        # A valid book would adopt what it did not know at a time that the wall clock chooses.
+        ledger[APPLIED] += 1
+        return
     if before & INVALID and keep_delta(p, slots, at, ch, b, flags, mono_ns):
         return
     pending = book_word(p, b, state_book.PARTS)
@@ -99,14 +118,8 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
     ledger[PENDING_PARTS] += book_word(p, b, state_book.PARTS) - pending
     if code != book.EVENT_OPEN and (before | book_word(p, b, state_book.FLAGS)) & book.NEEDS_SNAPSHOT:
         note_settled(p, b, slots[at + 2])
-    now = 0
     if book_word(p, b, state_book.BROKEN) > 0 and book_word(p, b, state_book.FLAGS) != before:
-        # An event that stood open was interrupted: the book is invalid from here on, whatever follows.
-        now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
-        notice_validity(p, b, before, False, sent_us, now)
-        show_book(p, b, sent_us, slots[at + 6], now, False)
-        update_nbbo(p, b, sent_us, now)
-        before = book_word(p, b, state_book.FLAGS)
+        before = _interrupted(p, slots, at, b, before)
     if code == book.EVENT_OPEN:
         return
     _settle(p, code, ledger, b)
@@ -120,6 +133,8 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
         if before & TRADES_MISSED and slots[at + 5] - words1(p, TRADES_MISSED_US)[b] > TRADE_WINDOW_US:
             book.set_flags(books, b, 0, TRADES_MISSED)
         notice_validity(p, b, before, False, sent_us, now)
+        if digested:
+            note_event(p, b)
         if book.is_valid(books, b):
             show_book(p, b, sent_us, recv_ns, now, True)
             update_nbbo(p, b, sent_us, now)

@@ -2,7 +2,8 @@
 
 A record is written under a version (odd while it is being written). Its id goes into a queue once, until the publisher
 has taken it: a publisher that keeps up sees every event, one that is behind sees the latest state of each, and nothing
-can overflow. Trades and status records are events of their own and wait in bounded queues that count what they drop.
+can overflow. Trades, status records and arbitrage opportunities are events of their own and wait in bounded queues that
+count what they drop.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import numpy as np
 
 from libs.jit import kernel
 from libs.memory import exchange, fence, load_acquire, store_release
-from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
+from libs.streams.schemas import ARBITRAGE, BOOK, FEATURES, NBBO, STATUS, TRADES
 
 FEATURE_WORDS = FEATURES.itemsize // 8
 BOOK_WORDS = BOOK.itemsize // 8
 NBBO_WORDS = NBBO.itemsize // 8
 TRADE_WORDS = TRADES.itemsize // 8
 STATUS_WORDS = STATUS.itemsize // 8
+ARBITRAGE_WORDS = ARBITRAGE.itemsize // 8
 
 # Words of a queue's control.
 Q_HEAD = 0
@@ -28,8 +30,9 @@ Q_WORDS = 64
 
 TRADE_QUEUE = 1 << 15
 STATUS_QUEUE = 1 << 15
+ARBITRAGE_QUEUE = 1 << 12
 
-FEATURE, BOOKS, SYMBOLS, TRADE, STATE = range(5)
+FEATURE, BOOKS, SYMBOLS, TRADE, STATE, ARBITRAGES = range(6)
 """Rows of ``out_controls``."""
 
 
@@ -37,30 +40,37 @@ def _power_of_two(n: int) -> int:
     return 1 << max(1, (n - 1).bit_length())
 
 
-def spec(max_books: int, max_symbols: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+def spec(max_books: int, quotes: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return name → (dtype, shape) of the arrays, for shared memory.
 
     ``out_features``, ``out_books`` and ``out_nbbo`` hold records of libs.streams.schemas, a version and a dirty
     word for each (1 while the id stands in its queue); the queues hold ids, powers of two and never smaller than
-    the number of ids; ``out_trades`` and ``out_status`` are bounded queues of records; ``out_controls`` has a row
-    of words for each queue.
+    the number of ids; ``out_trades``, ``out_status`` and ``out_arbitrages`` are bounded queues of records;
+    ``out_controls`` has a row of words for each queue.
+
+    Parameters
+    ----------
+    max_books : int
+    quotes : int
+        Rows of consolidated quotes: canonical symbols, then families of joined quote currencies.
     """
-    books, symbols = _power_of_two(max_books), _power_of_two(max_symbols)
+    books, symbols = _power_of_two(max_books), _power_of_two(quotes)
     shapes: dict[str, tuple[int, ...]] = {
         "features": (max_books, FEATURE_WORDS),
         "books": (max_books, BOOK_WORDS),
-        "nbbo": (max_symbols, NBBO_WORDS),
+        "nbbo": (quotes, NBBO_WORDS),
         "book_version": (max_books,),
-        "nbbo_version": (max_symbols,),
+        "nbbo_version": (quotes,),
         "feature_dirty": (max_books,),
         "book_dirty": (max_books,),
-        "nbbo_dirty": (max_symbols,),
+        "nbbo_dirty": (quotes,),
         "feature_queue": (books,),
         "book_queue": (books,),
         "nbbo_queue": (symbols,),
         "trades": (TRADE_QUEUE, TRADE_WORDS),
         "status": (STATUS_QUEUE, STATUS_WORDS),
-        "controls": (5, Q_WORDS),
+        "arbitrages": (ARBITRAGE_QUEUE, ARBITRAGE_WORDS),
+        "controls": (6, Q_WORDS),
     }
     return {f"out_{name}": ("<i8", shape) for name, shape in shapes.items()}
 

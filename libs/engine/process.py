@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from libs.book.kernels import M_REFRESH
 from libs.engine.books import hear
-from libs.engine.columns import BATCH, BUSY_POLL, LAST_FEED_US, LAST_SENT_US, MESSAGES, REFUSED, REQUEST_BELL
+from libs.engine.columns import BATCH, BUSY_POLL, DIGEST, LAST_FEED_US, LAST_SENT_US, MESSAGES, REFUSED, REQUEST_BELL
+from libs.engine.conflation import flush_features
 from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
+from libs.engine.digests import note_message
 from libs.engine.directory import HEARD, LEDGER, PUBLISHER_WAKE, SCRATCH, SETTINGS, WAKE, ring_of
 from libs.engine.events import on_book, on_requested, on_trade, settle_waiting
+from libs.engine.merged import merge_tops
 from libs.engine.requests import ring_bell
-from libs.engine.slots import BOOK, HEARTBEAT, INSTRUMENT, LOST, NO_BOOK, SNAPSHOT_PART, STATUS, SUSPECT, TRADE
+from libs.engine.slots import BOOK, HEARTBEAT, INSTRUMENT, LOST, NO_BOOK, SNAPSHOT_PART, STATUS, SUSPECT, TRADE, byte_of
 from libs.engine.slots import REFUSED as REFUSED_SLOT
 from libs.engine.slots import SESSION as SESSION_SLOT
 from libs.engine.waiting import BELL
@@ -30,6 +34,7 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
     kind = head & 0xFF
     b = head >> 32 & 0xFFFFFFFF
     ledger = words2_row(p, LEDGER, ch)
+    digested = words1(p, SETTINGS)[DIGEST] != 0
     if kind <= INSTRUMENT:
         hear(p, ch, mono_ns)
         ledger[LAST_SENT_US] = slots[at + 3]
@@ -37,11 +42,16 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
             words1(p, HEARD)[b] = 1
     if kind == BOOK:
         ledger[MESSAGES] += 1
-        ledger[LAST_FEED_US] = slots[at + 5]
+        if not byte_of(slots[at + 1], 0) & M_REFRESH:
+            ledger[LAST_FEED_US] = slots[at + 5]
+        if digested:
+            note_message(p, slots, at, ch, kind, b)
         on_book(p, slots, at, ch, b, mono_ns)
     elif kind == TRADE:
         ledger[MESSAGES] += 1
         ledger[LAST_FEED_US] = slots[at + 5]
+        if digested:
+            note_message(p, slots, at, ch, kind, b)
         on_trade(p, slots, at, ch, b)
     elif kind == HEARTBEAT:
         on_heartbeat(p, slots, at, ch)
@@ -130,6 +140,8 @@ def book_loop(p: np.ndarray, eventfd: int, publisher_eventfd: int, control: np.n
         for ch in range(CHANNELS):
             done += drain(p, ch, words1(p, SETTINGS)[BATCH], mono_ns)
         total += done
+        if done > 0 and words1(p, SETTINGS)[DIGEST] != 0:
+            merge_tops(p, False)
         if mono_ns >= next_tick:
             tick(p, mono_ns)
             next_tick = mono_ns + TICK_NS
@@ -144,4 +156,8 @@ def book_loop(p: np.ndarray, eventfd: int, publisher_eventfd: int, control: np.n
             _sleep(p, eventfd, 5)
     if load_acquire(control, 0) != 0:
         settle_waiting(p)
+        flush_features(p, 0, True)
+        if words1(p, SETTINGS)[DIGEST] != 0:
+            merge_tops(p, True)
+        _wake_publisher(p, publisher_eventfd)
     return total

@@ -24,7 +24,8 @@ from libs.ring.kernels import claim, publish
 from libs.ring.state import Ring
 from libs.wire import kernels as wire
 
-LEVELS_A_SLOT = 4
+LEVELS_SHIFT = 2
+LEVELS_A_SLOT = 1 << LEVELS_SHIFT
 
 
 @kernel(inline=True)
@@ -54,7 +55,7 @@ def _put_times(slots: np.ndarray, at: int, m: np.ndarray, exchange_ts: int, feed
 def _put_book(ring: Ring, kind: int, book: int, buf: np.ndarray, m: np.ndarray, b: np.ndarray, recv_ns: int) -> bool:
     wire.book_body(buf, m[wire.BODY_OFF], b)
     levels = b[wire.BOOK_BIDS] + b[wire.BOOK_ASKS]
-    n = 1 + (levels + LEVELS_A_SLOT - 1) // LEVELS_A_SLOT
+    n = 1 + (levels + LEVELS_A_SLOT - 1 >> LEVELS_SHIFT)
     at = claim(ring, n)
     if at < 0:
         return False

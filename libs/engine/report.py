@@ -9,9 +9,10 @@ import numpy as np
 
 from libs.book.flags import CROSSED, INVALID
 from libs.engine import columns, state, waiting, words
-from libs.engine.outputs import Q_DROPPED, STATE, TRADE
+from libs.engine.outputs import ARBITRAGES, Q_DROPPED, STATE, TRADE
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
+from libs.nbbo.states import EXCLUSIONS, NOT_LISTED, STATES, TAKEN_IN
 from libs.ring.state import DROPPED, HEAD, HIGH_WATER, TAIL
 from libs.sequencing import state as seq
 from libs.wire.kernels import REASONS
@@ -162,9 +163,29 @@ def ring_report(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def output_drops(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Return trade and status records that found their queue full."""
+    """Return trade, status and arbitrage records that found their queue full."""
     controls = arrays["out_controls"]
-    return {"trades": int(controls[TRADE, Q_DROPPED]), "status": int(controls[STATE, Q_DROPPED])}
+    queues = {"trades": TRADE, "status": STATE, "arbitrage": ARBITRAGES}
+    return {name: int(controls[queue, Q_DROPPED]) for name, queue in queues.items()}
+
+
+def nbbo_report(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
+    """Return symbols by state, their feed time in each state, books by why they are out, opportunities by phase."""
+    n = state.bind_nbbo(arrays)
+    known = int(arrays["table_counts"][1])
+    states = np.bincount(n.state[:known].astype(np.int64), minlength=len(STATES))
+    reasons = np.bincount(n.excluded[:known].ravel().astype(np.int64), minlength=len(EXCLUSIONS))
+    totals = arrays["totals"]
+    return {
+        "states": {name: int(count) for name, count in zip(STATES, states, strict=True)},
+        "state_us": dict(zip(STATES, n.state_us[:known].sum(axis=0).tolist(), strict=True)),
+        "excluded": {name: int(reasons[i]) for i, name in enumerate(EXCLUSIONS) if i not in {TAKEN_IN, NOT_LISTED}},
+        "arbitrage": {
+            "opened": int(totals[columns.ARBITRAGES_OPENED]),
+            "real": int(totals[columns.ARBITRAGES_REAL]),
+            "closed": int(totals[columns.ARBITRAGES_CLOSED]),
+        },
+    }
 
 
 def snapshots_report(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -7,7 +7,9 @@ import numpy as np
 from libs.book import state as state_book
 from libs.book.flags import INVALID
 from libs.book.kernels import copy_top
-from libs.engine.columns import DEPTH_LEVELS, FEATURE_ROWS, LIQUIDITY_BPS, NBBO_ROWS, SESSION
+from libs.engine.columns import DEPTH_LEVELS, DIGEST, FEATURE_ROWS, LIQUIDITY_BPS, SESSION
+from libs.engine.conflation import is_fresh, queue_features
+from libs.engine.digests import note_features
 from libs.engine.directory import (
     LEDGER,
     OUT_BOOK_DIRTY,
@@ -15,13 +17,7 @@ from libs.engine.directory import (
     OUT_BOOK_VERSION,
     OUT_BOOKS,
     OUT_CONTROLS,
-    OUT_FEATURE_DIRTY,
-    OUT_FEATURE_QUEUE,
     OUT_FEATURES,
-    OUT_NBBO,
-    OUT_NBBO_DIRTY,
-    OUT_NBBO_QUEUE,
-    OUT_NBBO_VERSION,
     OUT_STATUS,
     OUT_TRADES,
     SETTINGS,
@@ -30,15 +26,12 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
-    nbbo_of,
     symbol_of,
 )
 from libs.engine.outputs import (
     BOOKS,
-    FEATURE,
     STATE,
     STATUS_QUEUE,
-    SYMBOLS,
     TRADE,
     TRADE_QUEUE,
     queue_done,
@@ -65,7 +58,8 @@ INVALID_BOOK, VALID_BOOK, INSTRUMENT_SEEN, FLAGS_CHANGED, NEW_SESSION, SESSION_E
 
 
 @kernel
-def _put_name(p: np.ndarray, row: np.ndarray, word: int, book: int) -> None:
+def put_name(p: np.ndarray, row: np.ndarray, word: int, book: int) -> None:
+    """Write a book's symbol to eight words of a record."""
     name = bytes2(p, TABLE + 1)[book]
     for k in range(8):
         row[word + k] = load_i64(name, 8 * k)
@@ -82,7 +76,7 @@ def _put_key(
     row[0] = b | symbol_of(p, b) << 32
     row[1] = exchange | valid << 8 | incomplete << 16 | flags << 32
     if row[KEY_SYMBOL] == 0:
-        _put_name(p, row, KEY_SYMBOL, b)
+        put_name(p, row, KEY_SYMBOL, b)
     row[KEY_SESSION] = words2_row(p, LEDGER, exchange)[SESSION]
     row[KEY_SEQUENCE] = book_word(p, b, state_book.SEQUENCE)
     row[KEY_FEED] = book_word(p, b, state_book.FEED_TS_US)
@@ -140,10 +134,12 @@ def _put_features(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int) -
         sent_us,
         recv_ns,
         now,
-        load_acquire(words1(p, OUT_FEATURE_DIRTY), b) == 0,
+        is_fresh(p, b),
     )
     quotes(books_of(p), b, values[FEATURE_TOPS:FEATURE_COLUMNS])
     words1(p, TOTALS)[FEATURE_ROWS] += 1
+    if words1(p, SETTINGS)[DIGEST] != 0:
+        note_features(p, b, incomplete)
     return incomplete
 
 
@@ -174,53 +170,9 @@ def show_book(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int, with_
         _mark(words2(p, OUT_BOOKS)[b], book_word(p, b, state_book.FLAGS))
     store_release(words1(p, OUT_BOOK_VERSION), b, version + 2)
     if with_features:
-        queue_id(words1(p, OUT_FEATURE_QUEUE), words2(p, OUT_CONTROLS)[FEATURE], words1(p, OUT_FEATURE_DIRTY), b)
+        queue_features(p, b, book_word(p, b, state_book.FEED_TS_US), now)
     if words2(p, OUT_BOOKS)[b, KEY_SYMBOL] != 0:
         queue_id(words1(p, OUT_BOOK_QUEUE), words2(p, OUT_CONTROLS)[BOOKS], words1(p, OUT_BOOK_DIRTY), b)
-
-
-@kernel
-def show_nbbo(p: np.ndarray, symbol: int, sent_us: int, feed_us: int, now: int) -> None:
-    """Write the NBBO record of a canonical symbol and queue it."""
-    nbbo = nbbo_of(p)
-    books = words2(p, TABLE + 5)[symbol]
-    row = words2(p, OUT_NBBO)[symbol]
-    values = floats2(p, OUT_NBBO)[symbol]
-    version = words1(p, OUT_NBBO_VERSION)[symbol]
-    store_release(words1(p, OUT_NBBO_VERSION), symbol, version + 1)
-    row[0] = (
-        symbol
-        | nbbo.state[symbol] << 32
-        | nbbo.bid_exchanges[symbol] << 40
-        | nbbo.ask_exchanges[symbol] << 48
-        | (nbbo.bid_exchange[symbol] & 0xFF) << 56
-    )
-    row[1] = (nbbo.ask_exchange[symbol] & 0xFF) | (nbbo.price_exp[symbol] & 0xFF) << 8
-    excluded = 0
-    for exchange in range(8):
-        if exchange < nbbo.excluded.shape[1]:
-            excluded |= nbbo.excluded[symbol, exchange] << (8 * exchange)
-    row[2] = excluded
-    if row[3] == 0:
-        for exchange in range(len(books)):
-            book = books[exchange]
-            if book >= 0:
-                _put_name(p, row, 3, book)
-                break
-    row[11] = nbbo.bid_price[symbol]
-    row[12] = nbbo.ask_price[symbol]
-    values[13] = nbbo.bid_size[symbol]
-    values[14] = nbbo.ask_size[symbol]
-    values[15] = nbbo.mid[symbol]
-    values[16] = nbbo.spread[symbol]
-    row[17] = feed_us
-    row[18] = sent_us
-    if load_acquire(words1(p, OUT_NBBO_DIRTY), symbol) == 0:
-        row[19] = sent_us
-    row[20] = now
-    store_release(words1(p, OUT_NBBO_VERSION), symbol, version + 2)
-    words1(p, TOTALS)[NBBO_ROWS] += 1
-    queue_id(words1(p, OUT_NBBO_QUEUE), words2(p, OUT_CONTROLS)[SYMBOLS], words1(p, OUT_NBBO_DIRTY), symbol)
 
 
 @kernel
@@ -233,7 +185,7 @@ def put_trade(p: np.ndarray, b: int, side: int, slots: np.ndarray, at: int, pric
     row = words2(p, OUT_TRADES)[place]
     exchange = exchange_of(p, b)
     row[0] = b | exchange << 32 | (side & 0xFF) << 40 | (price_exp & 0xFF) << 48 | (size_exp & 0xFF) << 56
-    _put_name(p, row, 1, b)
+    put_name(p, row, 1, b)
     row[9] = words2_row(p, LEDGER, exchange)[SESSION]
     row[10] = slots[at + 2]
     row[11] = slots[at + 7]
@@ -259,7 +211,7 @@ def put_status(
     row[0] = (b & 0xFFFFFFFF) | exchange << 32 | kind << 40
     if b >= 0:
         row[1] = book_word(p, b, state_book.FLAGS) | symbol_of(p, b) << 32
-        _put_name(p, row, 2, b)
+        put_name(p, row, 2, b)
         row[15] = book_word(p, b, state_book.TICK)
         row[16] = book_word(p, b, state_book.LOT)
         row[17] = book_word(p, b, state_book.MULTIPLIER)

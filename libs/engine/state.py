@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 
 from libs.book import state as book_state
-from libs.book.state import Books
+from libs.book.flags import NO_SNAPSHOT
+from libs.book.state import FLAGS, STAGES, WORDS, Books
+from libs.digest import state as digest_state
 from libs.engine import outputs, requests, waiting
-from libs.engine.columns import COLUMNS, PROCESS_SETTINGS, TOTALS
+from libs.engine.columns import COLUMNS, DIGEST, DIGEST_TRACED, PROCESS_SETTINGS, TOTALS
+from libs.engine.conflation import PACE_WORDS
 from libs.engine.directory import build
 from libs.engine.words import COUNTS, LINE_WORDS, LINES, RECEIVE_SETTINGS_WORDS
 from libs.market import symbol_table
 from libs.market.symbol_table import SymbolTable
+from libs.nbbo import arbitrage, families
 from libs.nbbo import state as nbbo_state
+from libs.nbbo.families import Families
 from libs.nbbo.state import Nbbo
 from libs.ring.state import CONTROL_WORDS, SLOT_WORDS
 from libs.sequencing import state as sequencing
@@ -59,7 +64,9 @@ def _stripped(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.nda
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) -> Shapes:
+def spec(
+    *, ring_capacity: int, max_books: int, max_symbols: int, depth: int, max_families: int = 0, digest: bool = False
+) -> Shapes:
     """Return name → (dtype, shape) of every array of a consumer.
 
     Parameters
@@ -70,6 +77,10 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) ->
         (exchange, symbol) pairs, and canonical symbols.
     depth : int
         Levels kept a side.
+    max_families : int
+        Families of joined quote currencies (libs.nbbo.families).
+    digest : bool
+        Whether there is room for hash chains.
     """
     if ring_capacity < 1024 or ring_capacity & (ring_capacity - 1):
         raise ValueError(f"ring capacity: expected a power of two of at least 1024, found {ring_capacity}")
@@ -86,14 +97,22 @@ def spec(*, ring_capacity: int, max_books: int, max_symbols: int, depth: int) ->
         "trades_missed_us": ("<i8", (max_books,)),
         "heard": ("<i8", (max_books,)),
         "lines": ("<i8", (LINES, CHANNELS, LINE_WORDS)),
+        "features_pace": ("<i8", (max_books, PACE_WORDS)),
+        "taker_fees_bps": ("<f8", (2, nbbo_state.EXCHANGES)),
     }
     shapes |= requests.spec()
     shapes |= waiting.spec(max_books, ring_capacity)
     shapes |= sequencing.spec()
-    shapes |= outputs.spec(max_books, max_symbols)
+    shapes |= outputs.spec(max_books, max_symbols + max_families)
     shapes |= _prefixed(symbol_table.spec(max_books, max_symbols), "table_")
     shapes |= _prefixed(book_state.spec(max_books, depth), "books_")
     shapes |= _prefixed(nbbo_state.spec(max_symbols), "nbbo_")
+    shapes |= _prefixed(nbbo_state.spec(max(1, max_families), families.SLOTS), "joined_")
+    shapes |= _prefixed(families.spec(max_symbols, max_families), "families_")
+    shapes |= _prefixed(arbitrage.spec(max_symbols + max_families), "arbitrage_")
+    shapes |= _prefixed(digest_state.spec(max_books, max_symbols, on=digest), "digest_")
+    shapes |= _prefixed(nbbo_state.spec(max_symbols if digest else 1), "digest_nbbo_")
+    shapes["digest_shadow"] = ("<i8", ((max_books + STAGES) * WORDS if digest else 1,))
     return shapes
 
 
@@ -107,9 +126,19 @@ def bind_books(arrays: Mapping[str, np.ndarray]) -> Books:
     return book_state.bind(_stripped(arrays, "books_"))
 
 
+def bind_families(arrays: Mapping[str, np.ndarray]) -> Families:
+    """Return the families of joined quote currencies."""
+    return families.bind(_stripped(arrays, "families_"))
+
+
 def bind_nbbo(arrays: Mapping[str, np.ndarray]) -> Nbbo:
     """Return the NBBO state."""
     return nbbo_state.bind(_stripped(arrays, "nbbo_"))
+
+
+def bind_joined(arrays: Mapping[str, np.ndarray]) -> Nbbo:
+    """Return the NBBO state of families of joined quote currencies."""
+    return nbbo_state.bind(_stripped(arrays, "joined_"))
 
 
 def bind(
@@ -139,7 +168,20 @@ def bind(
     return Engine(everything, build(everything))
 
 
-def new(**sizes: int) -> Engine:
+def begin_digest(arrays: Mapping[str, np.ndarray], *, traced: bool) -> None:
+    """Begin the hash chains of a consumer that has room for them, before anything is received.
+
+    Parameters
+    ----------
+    traced : bool
+        Whether every link goes into the trace, which somebody then has to empty.
+    """
+    arrays["process_settings"][DIGEST] = 1
+    arrays["process_settings"][DIGEST_TRACED] = int(traced)
+    arrays["digest_shadow"].reshape(-1, WORDS)[:, FLAGS] = NO_SNAPSHOT
+
+
+def new(**sizes: Any) -> Engine:
     """Return an engine in this process's memory, books waiting for their snapshots; sizes as in :func:`spec`."""
     arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in spec(**sizes).items()}
     engine = bind(arrays, new_rows(2), new_rows(3), [])

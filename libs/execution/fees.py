@@ -6,6 +6,10 @@ from decimal import Decimal
 
 import msgspec
 
+from libs.errors import ConfigError
+
+LOWEST_BPS, HIGHEST_BPS = Decimal(-100), Decimal(1000)
+
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fees of one kind of instrument at a venue; a rebate is negative."""
@@ -39,6 +43,24 @@ class Fees(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         venue: VenueFees = getattr(self, exchange)
         rates = venue.derivative if symbol.count("-") > 1 else venue.spot
         return (rates.maker_bps if maker else rates.taker_bps).scaleb(-4)
+
+
+def check_fees(file: str, key: str, fees: Fees) -> None:
+    """Refuse fees that no venue charges.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and the key, for a fee beyond -100 to 1000 bps.
+    """
+    for venue in fees.__struct_fields__:
+        for kind in VenueFees.__struct_fields__:
+            rates: Rates = getattr(getattr(fees, venue), kind)
+            for name in Rates.__struct_fields__:
+                bps: Decimal = getattr(rates, name)
+                if not (bps.is_finite() and LOWEST_BPS <= bps <= HIGHEST_BPS):
+                    expected = f"{LOWEST_BPS} to {HIGHEST_BPS}"
+                    raise ConfigError(file, f"{key}.{venue}.{kind}.{name}", expected, str(bps))
 
 
 FREE = Fees(**{name: _fees(("0", "0"), ("0", "0")) for name in Fees.__struct_fields__})

@@ -24,10 +24,11 @@ class LineB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UdpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sockets. ``buffer_size`` in bytes; ``allowed_sources`` empty: every sender."""
+    """Sockets. ``buffer_size`` in bytes, ``receive_batch`` in datagrams; ``allowed_sources`` empty: every sender."""
 
     port: int = 9001
     buffer_size: Positive = 8_388_608
+    receive_batch: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
     group: str = "239.192.0.1"
     interface: str = "127.0.0.1"
     line_b: LineB | None = None

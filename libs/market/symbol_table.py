@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.jit import kernel
-from libs.memory import load_acquire, store_release
+from libs.memory import load_acquire, load_i64, store_release
 
 MAX_SYMBOL = 64
 MAX_EXCHANGES = 8
@@ -25,8 +25,7 @@ BOOKS_FULL = -1
 SYMBOLS_FULL = -2
 NOT_A_SYMBOL = -3
 
-_FNV_OFFSET = -3750763034362895579
-_FNV_PRIME = 1099511628211
+_OFFSET = -3750763034362895579
 _SPREAD = -7046029254386353131
 
 
@@ -99,22 +98,39 @@ def new(max_books: int, max_symbols: int) -> SymbolTable:
 
 
 @kernel(inline=True)
-def _hash(seed: int, buf: np.ndarray, off: int, length: int) -> int:
-    """FNV-1a, folded so that the low bits depend on the high ones too."""
-    h = (_FNV_OFFSET ^ seed) * _FNV_PRIME
-    for i in range(length):
-        h = (h ^ np.int64(buf[off + i])) * _FNV_PRIME  # type: ignore[assignment]
+def _mixed(h: int, word: int) -> int:
+    h = (h ^ word) * _SPREAD
     return h ^ (h >> 29)
+
+
+@kernel(inline=True)
+def _hash(seed: int, buf: np.ndarray, off: int, length: int) -> int:
+    """Multiply and fold the length and the words of 8 bytes, the last of which may overlap the one before."""
+    h = _mixed(_OFFSET ^ seed, length)
+    if length < 8:
+        word = 0
+        for i in range(length):
+            word |= np.int64(buf[off + i]) << (8 * i)  # type: ignore[assignment]
+        return _mixed(h, word)
+    for at in range(off, off + length - 7, 8):
+        h = _mixed(h, load_i64(buf, at))
+    return _mixed(h, load_i64(buf, off + length - 8))
 
 
 @kernel(inline=True)
 def _same(t: SymbolTable, book: int, buf: np.ndarray, off: int, length: int) -> bool:
     if t.name_lengths[book] != length:
         return False
-    for i in range(length):  # noqa: SIM110 - all() of a generator is slower to compile and to run
-        if t.names[book, i] != buf[off + i]:
+    name = t.names[book]
+    if length < 8:
+        for i in range(length):  # noqa: SIM110 - all() of a generator is slower to compile and to run
+            if name[i] != buf[off + i]:
+                return False
+        return True
+    for i in range(0, length - 7, 8):
+        if load_i64(name, i) != load_i64(buf, off + i):
             return False
-    return True
+    return load_i64(name, length - 8) == load_i64(buf, off + length - 8)
 
 
 @kernel(inline=True)
@@ -136,7 +152,7 @@ def shard_of(buf: np.ndarray, off: int, length: int, shards: int) -> int:
     return ((h >> 33 & 0x7FFFFFFF) * shards) >> 31
 
 
-@kernel
+@kernel(inline=True)
 def lookup(t: SymbolTable, exchange: int, buf: np.ndarray, off: int, length: int) -> int:
     """Return the book of (exchange, symbol), or UNKNOWN.
 

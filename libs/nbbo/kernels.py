@@ -1,6 +1,8 @@
 """Consolidate the books of a symbol into one quote (markets.md, *NBBO*).
 
-Reads only ``Books.tops``, flags and instruments: what stands there is of completed events, whatever is under way.
+Reads only ``Books.tops``, flags and instruments: what stands there is of completed events, whatever is under way. A
+book stands in a slot: its exchange id, plus EXCHANGES for each quote currency before its own where a mapping joins
+several (libs.nbbo.families).
 """
 
 from __future__ import annotations
@@ -27,11 +29,12 @@ from libs.book.state import (
 )
 from libs.features.exact import scaled, sum_of, value
 from libs.jit import kernel
-from libs.market.symbol_table import SymbolTable
 from libs.nbbo import states
-from libs.nbbo.state import EXCHANGES, Nbbo
+from libs.nbbo.state import Nbbo
 
 BOTH_SIDES = 3
+NEAR = 1e-14
+"""Relative distance below which two sizes of a few roundings each may be equal."""
 
 
 @kernel(inline=True)
@@ -68,7 +71,7 @@ def _common(words: np.ndarray, members: np.ndarray) -> tuple[int, int]:
     """Return the kind of the first contract taken in (0 linear, 1 inverse), and the finest price exponent of it."""
     kind = -1
     exponent = 0
-    for e in range(min(EXCHANGES, len(members))):
+    for e in range(len(members)):
         b = members[e]
         if b < 0 or _exclusion(words, b) != states.TAKEN_IN:
             continue
@@ -91,7 +94,7 @@ def _price(words: np.ndarray, b: int, side: int, exponent: int) -> int:
 
 
 @kernel(inline=True)
-def _base_size(words: np.ndarray, b: int, side: int) -> float:
+def base_size(words: np.ndarray, b: int, side: int) -> float:
     """Return the best size in base currency: size × multiplier, of an inverse contract over the price."""
     top = b * WORDS + TOPS
     size = value(words[top + BID_SIZE + 2 * side], words[top + TOP_SIZE_EXP])
@@ -103,18 +106,41 @@ def _base_size(words: np.ndarray, b: int, side: int) -> float:
 
 
 @kernel
+def _is_larger(words: np.ndarray, one: int, other: int, side: int, size: float, largest: float) -> bool:
+    """Return whether a book shows more than another at one price, in integers where floats are too near to tell."""
+    if abs(size - largest) > NEAR * largest:
+        return size > largest
+    one_at, other_at = one * WORDS, other * WORDS
+    mine, theirs = words[one_at + TOPS + BID_SIZE + 2 * side], words[other_at + TOPS + BID_SIZE + 2 * side]
+    # Multiplier 0: none was given, and 1 is meant.
+    my_factor, their_factor = max(1, words[one_at + MULTIPLIER]), max(1, words[other_at + MULTIPLIER])
+    digits = words[one_at + TOPS + TOP_SIZE_EXP] - words[other_at + TOPS + TOP_SIZE_EXP]
+    if words[one_at + MULTIPLIER] != 0:
+        digits += words[one_at + MULTIPLIER_EXP]
+    if words[other_at + MULTIPLIER] != 0:
+        digits -= words[other_at + MULTIPLIER_EXP]
+    if abs(digits) > DIGITS or mine > MAX // my_factor or theirs > MAX // their_factor:
+        return size > largest
+    mine, theirs = mine * my_factor, theirs * their_factor
+    finer = POW10[abs(digits)]
+    if (mine if digits > 0 else theirs) > MAX // finer:
+        return size > largest
+    return mine * finer > theirs if digits > 0 else mine > theirs * finer
+
+
+@kernel
 def _exclude(words: np.ndarray, members: np.ndarray, kind: int, exponent: int, reasons: np.ndarray) -> int:
     """Rewrite who is left out and why; return 1 when that changed.
 
     Parameters
     ----------
-    members : int64[:]
-        Books by exchange; -1: not listed.
-    reasons : int64[EXCHANGES]
+    members : int64[slots]
+        Books by slot; -1: not listed.
+    reasons : int64[slots]
     """
     changed = 0
-    for e in range(EXCHANGES):
-        b = members[e] if e < len(members) else -1
+    for e in range(len(members)):
+        b = members[e]
         reason = states.NOT_LISTED
         if b >= 0:
             reason = _exclusion(words, b)
@@ -131,7 +157,7 @@ def _exclude(words: np.ndarray, members: np.ndarray, kind: int, exponent: int, r
 def _best(
     words: np.ndarray, members: np.ndarray, reasons: np.ndarray, side: int, exponent: int
 ) -> tuple[int, int, int, float, int]:
-    """Return price, exchanges, the one to route to, summed size and newest feed time at the best price of a side."""
+    """Return price, slots, the one to route to, summed size and newest feed time at the best price of a side."""
     sign = 1 - 2 * side
     price = 0
     exchanges = 0
@@ -139,7 +165,7 @@ def _best(
     total = 0.0
     largest = 0.0
     feed = 0
-    for e in range(min(EXCHANGES, len(members))):
+    for e in range(len(members)):
         if reasons[e] != states.TAKEN_IN:
             continue
         b = members[e]
@@ -148,10 +174,10 @@ def _best(
         mine = _price(words, b, side, exponent)
         if exchanges != 0 and sign * mine < sign * price:
             continue
-        size = _base_size(words, b, side)
+        size = base_size(words, b, side)
         if exchanges == 0 or mine != price:
             price, exchanges, total, largest, feed, route = mine, 0, 0.0, size, 0, e
-        elif size > largest:
+        elif _is_larger(words, b, members[route], side, size, largest):
             largest, route = size, e
         exchanges |= 1 << e
         total += size
@@ -178,8 +204,8 @@ def _state(nbbo: Nbbo, s: int, bid: int, ask: int, apart_us: int, now_us: int, s
 def update(
     nbbo: Nbbo,
     books: Books,
-    table: SymbolTable,
-    symbol_id: int,
+    members: np.ndarray,
+    s: int,
     now_feed_us: int,
     stale_cross_us: int,
     uncertainty_us: int,
@@ -188,6 +214,10 @@ def update(
 
     Parameters
     ----------
+    members : int64[slots]
+        Books by slot, as many as ``nbbo.excluded`` has columns; -1: not listed.
+    s : int
+        Row of ``nbbo``.
     now_feed_us : int
         Feed time of that event; one older than the last (another channel's clock) counts as no time passed.
     stale_cross_us : int
@@ -200,9 +230,7 @@ def update(
     int
         1 when the quote, its state or who is left out changed, else 0.
     """
-    s = symbol_id
     words = books.words
-    members = table.symbol_books[s]
     reasons = nbbo.excluded[s]
     now_us = max(now_feed_us, nbbo.feed_ts_us[s])
     if nbbo.updated[s]:

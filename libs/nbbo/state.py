@@ -16,14 +16,16 @@ EXCHANGES = 8
 class Nbbo(NamedTuple):
     """One row a symbol; written by libs.nbbo.kernels.update.
 
+    A slot is an exchange id, or where quote currencies are joined one plus EXCHANGES for each currency before its own.
+
     Attributes
     ----------
     state : int64[symbols]
         libs.nbbo.states.
     bid_exchanges, ask_exchanges : int64[symbols]
-        Bit sets of the exchanges at the best price; 0: no such side.
+        Bit sets of the slots at the best price; 0: no such side.
     bid_exchange, ask_exchange : int64[symbols]
-        The one to route to: the largest size at the price, then the lowest id; 255: none.
+        The slot to route to: the largest size at the price, then the lowest slot; 255: none.
     price_exp : int64[symbols]
         The common scale of the prices.
     bid_price, ask_price : int64[symbols]
@@ -40,8 +42,8 @@ class Nbbo(NamedTuple):
         1 after the first update.
     state_us : int64[symbols, len(STATES)]
         Feed time spent in each state.
-    excluded : int64[symbols, EXCHANGES]
-        Reasons of libs.nbbo.states by exchange.
+    excluded : int64[symbols, slots]
+        Reasons of libs.nbbo.states by slot.
     """
 
     state: np.ndarray
@@ -64,16 +66,21 @@ class Nbbo(NamedTuple):
 
 
 _FLOATS = {"bid_size", "ask_size", "mid", "spread"}
-_COLUMNS = {"state_us": len(STATES), "excluded": EXCHANGES}
 
 
-def spec(max_symbols: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Return name → (dtype, shape) of the arrays, for shared memory."""
+def spec(max_symbols: int, slots: int = EXCHANGES) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return name → (dtype, shape) of the arrays, for shared memory.
+
+    Parameters
+    ----------
+    max_symbols : int
+        Rows.
+    slots : int
+        Books that a row may consolidate, at most 62.
+    """
+    columns = {"state_us": len(STATES), "excluded": slots}
     return {
-        name: (
-            "<f8" if name in _FLOATS else "<i8",
-            (max_symbols, _COLUMNS[name]) if name in _COLUMNS else (max_symbols,),
-        )
+        name: ("<f8" if name in _FLOATS else "<i8", (max_symbols, columns[name]) if name in columns else (max_symbols,))
         for name in Nbbo._fields
     }
 
@@ -83,6 +90,6 @@ def bind(arrays: Mapping[str, np.ndarray]) -> Nbbo:
     return Nbbo(*(arrays[field] for field in Nbbo._fields))
 
 
-def new(max_symbols: int) -> Nbbo:
+def new(max_symbols: int, slots: int = EXCHANGES) -> Nbbo:
     """Return quotes of nothing, in this process's memory."""
-    return bind({name: np.zeros(shape, dtype) for name, (dtype, shape) in spec(max_symbols).items()})
+    return bind({name: np.zeros(shape, dtype) for name, (dtype, shape) in spec(max_symbols, slots).items()})

@@ -16,6 +16,7 @@ from libs.ring.state import (
     HEAD,
     HIGH_WATER,
     SLEEPING,
+    SLOT_SHIFT,
     SLOT_WORDS,
     TAIL,
     TAIL_SEEN,
@@ -36,7 +37,7 @@ def claim(ring: Ring, n: int) -> int:
         Word index of the first slot in ``ring.slots``; -1 when the ring has no room (counted).
     """
     control = ring.control
-    size = len(ring.slots) // SLOT_WORDS
+    size = len(ring.slots) >> SLOT_SHIFT
     head = control[CLAIMED]
     at = head & (size - 1)
     pad = size - at if at + n > size else 0
@@ -80,7 +81,7 @@ def release(ring: Ring, n: int) -> None:
 @kernel(inline=True)
 def first(ring: Ring) -> int:
     """Return the word index of the oldest slot not yet released."""
-    size = len(ring.slots) // SLOT_WORDS
+    size = len(ring.slots) >> SLOT_SHIFT
     return (ring.control[TAIL] & (size - 1)) * SLOT_WORDS
 
 

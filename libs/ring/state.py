@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-SLOT_WORDS = 8
+SLOT_SHIFT = 3
+SLOT_WORDS = 1 << SLOT_SHIFT
 """A slot is eight 64-bit words: one cache line."""
 
 # Words of Ring.control. Each side writes lines of its own, two lines apart: the prefetcher pulls lines in pairs.

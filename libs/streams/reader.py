@@ -89,6 +89,8 @@ class PackedReader:
         self._places = self._group or Positions(self._connection.client, keys, start)
         self._runs: dict[tuple[str, Shard], str] = {}
         self._checked: set[str] = set()
+        self._header: tuple[str, bytes | None, bytes | None, bytes | None] = ("", None, None, None)
+        self._writer = ("", WHOLE)
         self.breaks = 0
 
     @property
@@ -136,24 +138,36 @@ class PackedReader:
             self._checked.add(stream)
 
     def _batch(self, stream: str, identity: str, fields: dict[bytes, bytes]) -> Batch:
+        header = (stream, fields.get(b"v"), fields.get(b"run"), fields.get(b"shard"))
+        if header != self._header:
+            self._writer = self._read_header(stream, identity, fields)
+            self._header = header
+        run, shard = self._writer
+        if b"b" in fields:
+            self.breaks += 1
+        data = fields.get(b"d", b"")
+        dtype = SCHEMAS[stream].dtype
+        if len(data) % dtype.itemsize:
+            expected = f"a multiple of {dtype.itemsize} bytes"
+            raise SchemaError(f"stream {stream}, entry {identity}: expected {expected}, found {len(data)}")
+        return Batch(stream, identity, run, np.frombuffer(data, dtype), shard)
+
+    def _read_header(self, stream: str, identity: str, fields: dict[bytes, bytes]) -> tuple[str, Shard]:
+        """Check what an entry says of its writer, which is nearly always what the entry before said."""
         schema = SCHEMAS[stream]
         version = fields.get(b"v", b"?").decode()
         if version != str(schema.version):
             raise SchemaError(f"stream {stream}, entry {identity}: expected version {schema.version}, found {version}")
-        data = fields.get(b"d", b"")
-        if len(data) % schema.dtype.itemsize:
-            expected = f"a multiple of {schema.dtype.itemsize} bytes"
-            raise SchemaError(f"stream {stream}, entry {identity}: expected {expected}, found {len(data)}")
         run = fields.get(b"run", b"").decode()
         text = fields.get(b"shard", b"1/1").decode(errors="replace")
         try:
             shard = parse_shard(text)
         except ValueError as error:
             raise SchemaError(f"stream {stream}, entry {identity}: shard: expected {error}, found {text!r}") from None
-        if b"b" in fields or self._runs.setdefault((stream, shard), run) != run:
+        if self._runs.setdefault((stream, shard), run) != run and b"b" not in fields:
             self.breaks += 1
         self._runs[stream, shard] = run
-        return Batch(stream, identity, run, np.frombuffer(data, schema.dtype), shard)
+        return run, shard
 
     def ack(self, batches: Sequence[Batch]) -> None:
         """Acknowledge batches read in a group."""

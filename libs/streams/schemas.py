@@ -72,8 +72,11 @@ NBBO = np.dtype(
         ("bid_exchange", "u1"),  # the one to route to; 255: none
         ("ask_exchange", "u1"),
         ("price_exponent", "i1"),
-        ("reserved", "<u2"),
-        ("reserved2", "<u4"),
+        ("quotes", "u1"),  # bit set of the quote currencies joined, by their place in the symbol; 0: a symbol's own row
+        ("bid_quote", "u1"),  # place of the routed book's currency
+        ("ask_quote", "u1"),
+        ("reserved", "u1"),
+        ("reserved2", "<u2"),
         ("excluded", "u1", (8,)),  # by exchange id: reason code of libs.nbbo.states; 0: taken in
         ("symbol", "S64"),
         ("bid_price", "<i8"),  # mantissas of 10^price_exponent; 0 with bid_exchanges 0: none
@@ -85,6 +88,40 @@ NBBO = np.dtype(
         ("feed_ts_us", "<i8"),
         ("sent_ts_us", "<i8"),
         ("oldest_sent_ts_us", "<i8"),
+        ("book_ts_ns", "<i8"),
+    ]
+)
+
+ARBITRAGE = np.dtype(
+    [
+        ("symbol_id", "<u4"),  # as in NBBO
+        ("phase", "u1"),  # libs.nbbo.arbitrage.PHASES
+        ("state", "u1"),  # libs.nbbo.states: crossed_uncertain or crossed_real, the last that it was in
+        ("ended_by", "u1"),  # closed: state of the quote that ended it; a crossed one: another pair took its place
+        ("price_exponent", "i1"),
+        ("bid_exchange", "u1"),  # sell there
+        ("ask_exchange", "u1"),  # buy there
+        ("bid_exchanges", "u1"),  # bit set by exchange id: who shows the price
+        ("ask_exchanges", "u1"),
+        ("quotes", "u1"),  # as in NBBO
+        ("bid_quote", "u1"),
+        ("ask_quote", "u1"),
+        ("reserved", "u1"),
+        ("symbol", "S64"),
+        # of its best moment so far: the largest net edge
+        ("bid_price", "<i8"),  # mantissas of 10^price_exponent
+        ("ask_price", "<i8"),
+        ("size", "<f8"),  # base currency: the smaller side, summed over the exchanges at the price
+        ("route_size", "<f8"),  # the smaller of what bid_exchange and ask_exchange alone show
+        ("gross", "<f8"),  # bid less ask
+        ("gross_bps", "<f8"),  # of mid
+        ("net", "<f8"),  # less the taker fees of both fills
+        ("net_bps", "<f8"),
+        ("begin_ts_us", "<i8"),  # feed times
+        ("best_ts_us", "<i8"),
+        ("feed_ts_us", "<i8"),  # of this row; closed: of its end
+        ("duration_us", "<i8"),  # so far
+        ("sent_ts_us", "<i8"),
         ("book_ts_ns", "<i8"),
     ]
 )
@@ -160,6 +197,7 @@ SCHEMAS = {
         Schema("features", 1, FEATURES),
         Schema("book", 1, BOOK),
         Schema("nbbo", 1, NBBO),
+        Schema("arbitrage", 1, ARBITRAGE),
         Schema("trades", 1, TRADES),
         Schema("status", 1, STATUS),
     )

@@ -119,6 +119,10 @@ METRICS: tuple[Metric, ...] = (
     _counter("md_feature_rows_total", "rows", (), "Features rows computed", _CONSUMER),
     _counter("md_nbbo_updates_total", "rows", (), "Changes of the consolidated quote", _CONSUMER),
     _gauge("md_nbbo_symbols", "symbols", ("state",), "Symbols by state of their consolidated quote", _CONSUMER),
+    _gauge("md_nbbo_state_seconds", "seconds", ("state",), "Feed time that quotes spent in each state", _CONSUMER),
+    _gauge("md_nbbo_excluded", "books", ("reason",), "Books left out of their consolidated quote", _CONSUMER),
+    _counter("md_arbitrage_total", "opportunities", ("phase",), "Opportunities opened, real, closed", _CONSUMER),
+    _counter("md_arbitrage_dropped_total", "rows", (), "Rows of opportunities that found their queue full", _CONSUMER),
     # Redis.
     _counter("md_redis_publish_total", "records", ("stream",), "Records published", _CONSUMER),
     _counter("md_redis_dropped_total", "records", ("stream",), "Records dropped while Redis was away", _CONSUMER),

@@ -1,7 +1,7 @@
 """A service's metrics, readiness and status document in shared memory.
 
-The service writes words; a second process (:mod:`libs.telemetry.front`) reads them and answers HTTP. Neither waits for
-the other.
+The service writes words; a second process (:mod:`libs.telemetry.serving`) reads them and answers HTTP. Neither waits
+for the other.
 """
 
 from __future__ import annotations

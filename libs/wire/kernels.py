@@ -67,9 +67,29 @@ INSTRUMENT_FLAGS, INSTRUMENT_TICK_EXPONENT, INSTRUMENT_LOT_EXPONENT, INSTRUMENT_
 INSTRUMENT_TICK, INSTRUMENT_LOT, INSTRUMENT_MULTIPLIER = range(4, 7)
 
 
-@kernel
+_HIGH_BITS = -0x7F7F_7F7F_7F7F_7F80
+"""The highest bit of each of 8 bytes."""
+
+
+@kernel(inline=True)
+def _is_ascii(buf: np.ndarray, off: int, length: int) -> bool:
+    """Return whether no byte has its highest bit set, 8 at a time; what is shorter is not looked at."""
+    if length < 8:
+        return False
+    bits = load_i64(buf, off + length - 8)
+    for at in range(off, off + length - 7, 8):
+        bits |= load_i64(buf, at)
+    return bits & _HIGH_BITS == 0
+
+
+@kernel(inline=True)
 def is_utf8(buf: np.ndarray, off: int, length: int) -> bool:
     """Return whether the bytes are strict UTF-8: no overlong form, no surrogate, nothing above U+10FFFF."""
+    return _is_ascii(buf, off, length) or _is_utf8(buf, off, length)
+
+
+@kernel
+def _is_utf8(buf: np.ndarray, off: int, length: int) -> bool:
     i = off
     end = off + length
     while i < end:

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from libs.errors import ConfigError, CrossbookError
 
 BEGAN = time.monotonic()
-LATER = ("--digest", "--feed")
+LATER = ("--feed",)
 
 app = typer.Typer(
     name="crossbook",
@@ -57,11 +57,12 @@ def up(
     config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
     state_dir: Annotated[Text, _option("--state-dir", "Journal, positions, kill switch (var).", "DIR")] = None,
     report: Annotated[Text, _option("--report", "Write the report there as JSON.", "FILE")] = None,
-    digest: Annotated[Text, _option("--digest", "", "FILE", hidden=True)] = None,
+    digest: Annotated[Text, _option("--digest", "Write the hash chains of what the consumer saw.", "FILE")] = None,
+    digest_trace: Annotated[Text, _option("--digest-trace", "And every link of them.", "FILE")] = None,
     feed: Annotated[Text, _option("--feed", "", "fake", hidden=True)] = None,
 ) -> int:
     """Run the whole pipe here: Redis, replay, consumer, signals, orders."""
-    for name, value in zip(LATER, (digest, feed), strict=True):
+    for name, value in zip(LATER, (feed,), strict=True):
         if value is not None:
             raise ConfigError("command line", name, "no such option", "it; it is not available in this version")
     from services.cli.arguments import up_options
@@ -70,6 +71,7 @@ def up(
     options = up_options(
         source=source, speed=speed, rate=rate, levels=levels, symbols=symbols, venues=venues, duration=duration,
         seed=seed, lines=lines, loss=loss, costs=costs, config=config, state_dir=state_dir, report=report,
+        digest=digest, digest_trace=digest_trace,
     )  # fmt: skip
     return run_up(options, BEGAN)
 
@@ -108,7 +110,9 @@ def oms(context: typer.Context) -> None:
 
 @app.command()
 def tail(
-    stream: Annotated[str, typer.Argument(help="features, book, nbbo, trades, status, signals, orders or fills.")],
+    stream: Annotated[
+        str, typer.Argument(help="features, book, nbbo, arbitrage, trades, status, signals, orders or fills.")
+    ],
     symbol: Annotated[Text, _option("--symbol", "Only this one.", "S")] = None,
     count: Annotated[Text, _option("--count", "Stop after so many rows.", "N")] = None,
     config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
@@ -160,16 +164,65 @@ def simulate(
 
 
 @app.command()
+def digest(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH …", help="A recording: files and folders.")],
+    compare: Annotated[bool, _option("--compare", "Name the first event that differs between two traces.")] = False,
+    trace: Annotated[Text, _option("--trace", "Write every link there, to be compared.", "FILE")] = None,
+    config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
+    json: Annotated[bool, _option("--json", "One JSON document, as always.")] = False,
+) -> int:
+    """Print the hash chains of a recording: equal to those of `up --source PATH --digest FILE`."""
+    from services.cli import digest as command
+
+    if compare:
+        return command.compare(paths, as_json=json)
+    return command.run(paths, trace, config)
+
+
+@app.command()
+def features(
+    path: Annotated[list[str], typer.Argument(help="A recording: files and folders.")],
+    symbol: Annotated[str, _option("--symbol", "Canonical, as BTC-USDT.", "S")],
+    to: Annotated[str, _option("--to", "The Parquet file.", "FILE.parquet")],
+) -> int:
+    """Compute every feature at every completed event of a recording, for a notebook."""
+    from services.cli import features as command
+
+    return command.run(path, symbol, to)
+
+
+@app.command()
+def plot(
+    what: Annotated[str, typer.Argument(help="features.")],
+    path: Annotated[list[str], typer.Argument(help="A recording: files and folders.")],
+    symbol: Annotated[str, _option("--symbol", "Canonical, as BTC-USDT.", "S")],
+    to: Annotated[str, _option("--to", "The picture.", "FILE.png|html")],
+    begin: Annotated[Text, _option("--from", "ISO 8601 (UTC), or µs since the epoch.", "TIME")] = None,
+    end: Annotated[Text, _option("--until", "The same.", "TIME")] = None,
+    exchange: Annotated[Text, _option("--exchange", "Where several have the symbol.", "NAME")] = None,
+) -> int:
+    """Draw price and every feature of a recording over time."""
+    from services.cli import plots as command
+
+    if what != "features":
+        raise ConfigError("command line", "WHAT", "features", f'"{what}"')
+    return command.run(path, symbol, to, begin, end, exchange)
+
+
+@app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards or all.")],
+    name: Annotated[
+        str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards, scale or all.")
+    ],
     json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
     full: Annotated[bool, _option("--full", "Three times as many repeats.")] = False,
     to: Annotated[Text, _option("--to", "Write the tables there as Markdown.", "FILE")] = None,
+    plots: Annotated[Text, _option("--plots", "Draw the sweeps of scale there, a PNG each.", "FOLDER")] = None,
 ) -> int:
     """Measure beside named references in the same run, from a checkout."""
     from services.cli import bench as command
 
-    return command.run(name, as_json=json, full=full, to=to)
+    return command.run(name, as_json=json, full=full, to=to, plots=plots)
 
 
 @app.command()

@@ -38,6 +38,8 @@ class UpOptions:
     loss: float | None = None
     costs: str | None = None
     report: Path | None = None
+    digest: Path | None = None
+    digest_trace: Path | None = None
 
     def for_replay(self) -> dict[str, object]:
         """Return the keys of config/replay.toml that the command line sets."""
@@ -89,9 +91,13 @@ def up_options(**given: str | list[str] | None) -> UpOptions:
         lines=_choice(text, "lines", ("a", "ab")),
         loss=_number(text, "loss", float, "a share from 0 to below 1", lambda x: 0 <= x < 1),
         costs=_choice(text, "costs", ("demo", "real")),
-        report=_report(text.get("report")),
+        report=output(text.get("report"), "--report"),
+        digest=output(text.get("digest"), "--digest"),
+        digest_trace=output(text.get("digest_trace"), "--digest-trace"),
     )
     _check_pace(options)
+    if options.digest_trace and not options.digest:
+        raise ConfigError(FILE, "--digest-trace", "--digest FILE beside it", "none")
     return options
 
 
@@ -163,12 +169,19 @@ def _state_dir(text: str | None) -> Path | None:
     return None if text is None else Path(text).absolute()
 
 
-def _report(text: str | None) -> Path | None:
+def output(text: str | None, option: str) -> Path | None:
+    """Return the file that an option says to write; None: none.
+
+    Raises
+    ------
+    ConfigError
+        When its folder is not there or cannot be written.
+    """
     if text is None:
         return None
     path = Path(text).absolute()
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(FILE, "--report", "a file in a folder that exists and can be written", _found(text))
+        raise ConfigError(FILE, option, "a file in a folder that exists and can be written", _found(text))
     return path
 
 

@@ -10,15 +10,15 @@ from services.cli.arguments import code_root
 from services.cli.warm import is_warm
 
 
-def run(name: str, *, as_json: bool, full: bool, to: str | None) -> int:
+def run(name: str, *, as_json: bool, full: bool, to: str | None, plots: str | None = None) -> int:
     """Run a bench, or all; return the exit status.
 
     Raises
     ------
     ConfigError
-        When there is no bench of that name.
+        When there is no bench of that name, or something cannot be written where it should be.
     MissingError
-        When this is no checkout, or there is no C compiler for the references.
+        When this is no checkout, there is no C compiler for the references, or nothing to draw with.
     """
     root = code_root()
     if not (root / "tests" / "bench" / "main.py").is_file():
@@ -27,4 +27,5 @@ def run(name: str, *, as_json: bool, full: bool, to: str | None) -> int:
         sys.path.insert(0, str(root))
     if not is_warm():
         print("compiling the kernels first, which takes about a minute", file=sys.stderr)
-    return int(importlib.import_module("tests.bench.main").run(name, as_json=as_json, full=full, to=to))
+    benches = importlib.import_module("tests.bench.main")
+    return int(benches.run(name, as_json=as_json, full=full, to=to, plots_to=plots))

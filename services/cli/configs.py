@@ -75,6 +75,8 @@ def resolve(options: UpOptions, claims: Claims, redis_url: str, prefix: str) -> 
     values["replay"] |= {**options.for_replay(), "start_paused": True, "duration_s": 0.0}
     if options.costs is not None:
         values["signals"]["costs"] = options.costs
+    if options.digest is not None:
+        values["consumer"] |= {"digest_file": str(options.digest), "digest_trace": str(options.digest_trace or "")}
     for name in SERVICES:
         values[name]["log_format"] = "json"
         if name != "replay":

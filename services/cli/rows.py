@@ -10,6 +10,8 @@ import numpy as np
 
 from libs.book import flags
 from libs.market.exchanges import EXCHANGES
+from libs.nbbo.arbitrage import CLOSED, PHASES
+from libs.nbbo.families import currencies
 from libs.nbbo.states import EXCLUSIONS, NO_EXCHANGE, STATES
 from libs.streams.schemas import STATUS_KINDS
 from libs.units import format_decimal
@@ -88,9 +90,35 @@ def _nbbo(row: Any) -> dict[str, Any]:
         found[f"{side}_exchanges"] = [name for bit, name in enumerate(EXCHANGES) if members >> bit & 1]
         there = int(row[f"{side}_exchange"]) != NO_EXCHANGE
         found[f"{side}_price"] = format_decimal(int(row[f"{side}_price"]), exponent) if there else None
+    found |= quoted(row)
     codes = [int(code) for code in row["excluded"][: len(EXCHANGES)]]
     found["excluded"] = {EXCHANGES[i]: EXCLUSIONS[code] for i, code in enumerate(codes) if code}
     return found
+
+
+def quoted(row: Any) -> dict[str, Any]:
+    """Return the quote currencies of a row of the NBBO or of arbitrage, and that of each side's book where joined."""
+    places = currencies(row["symbol"].decode(errors="replace"))
+    joined = int(row["quotes"])
+    if not joined:
+        return {"quotes": places, "bid_quote": None, "ask_quote": None}
+    found: dict[str, Any] = {"quotes": [name for place, name in enumerate(places) if joined >> place & 1]}
+    for side in ("bid", "ask"):
+        there = int(row[f"{side}_exchange"]) != NO_EXCHANGE
+        found[f"{side}_quote"] = places[int(row[f"{side}_quote"])] if there else None
+    return found
+
+
+def _arbitrage(row: Any) -> dict[str, Any]:
+    exponent = int(row["price_exponent"])
+    phase = PHASES[int(row["phase"])]
+    found: dict[str, Any] = {"phase": phase, "state": STATES[int(row["state"])]}
+    found["ended_by"] = STATES[int(row["ended_by"])] if phase == PHASES[CLOSED] else None
+    for side in ("bid", "ask"):
+        members = int(row[f"{side}_exchanges"])
+        found[f"{side}_exchanges"] = [name for bit, name in enumerate(EXCHANGES) if members >> bit & 1]
+        found[f"{side}_price"] = format_decimal(int(row[f"{side}_price"]), exponent)
+    return found | quoted(row)
 
 
 def _status(row: Any) -> dict[str, Any]:
@@ -105,4 +133,4 @@ def _status(row: Any) -> dict[str, Any]:
     return found
 
 
-_decoders = {"book": _book, "trades": _trade, "nbbo": _nbbo, "status": _status}
+_decoders = {"book": _book, "trades": _trade, "nbbo": _nbbo, "arbitrage": _arbitrage, "status": _status}

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from libs.errors import CrossbookError
+from libs.scheduling import short_turns
 from services.cli import ending, redis_server, warm
 from services.cli.arguments import UpOptions
 from services.cli.claims import Claims
@@ -120,6 +121,7 @@ class Up:
                 "redis", redis_server.command(redis_server.executable(), run.path, self.redis_socket)
             )
             redis_server.wait_until_up(child, self.redis_socket)
+            short_turns(child.pid)
         if not warm.is_warm():
             self.say("compiling kernels (first run)")
             warm.compile_all(self.say, self._idle)

@@ -15,7 +15,7 @@ from services.cli.arguments import FILE, config_folder
 from services.cli.redis_server import check_external, without_password
 from services.cli.rundir import running
 
-PACKED = ("features", "book", "nbbo", "trades", "status")
+PACKED = ("features", "book", "nbbo", "arbitrage", "trades", "status")
 READABLE = ("signals", "orders", "fills")
 BLOCK_MS = 200
 AWAY_S = 3.0

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -25,8 +26,10 @@ from libs.telemetry.front import Front
 from libs.telemetry.segment import Segment
 from libs.wire.text import text_to_binary
 from services.consumer import recovery_metrics
+from services.consumer.backing import Backing
+from services.consumer.digest import Digest
 from services.consumer.metrics import Metrics
-from services.consumer.preparing import register_symbols, tell_kernels
+from services.consumer.preparing import register_symbols, tell_kernels, tell_nbbo
 from services.consumer.publisher import Publisher
 from services.consumer.recovery import Recovery
 from services.consumer.series import series
@@ -37,6 +40,7 @@ from services.consumer.warming import warm_kernels
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
 SWITCH_INTERVAL_S = 0.0005
+DIGEST_TIMEOUT_S = 5.0
 
 
 class Consumer:
@@ -61,6 +65,8 @@ class Consumer:
                 max_books=sizes.max_books,
                 max_symbols=sizes.max_symbols,
                 depth=sizes.depth,
+                max_families=sizes.max_symbols // 2 if settings.nbbo.join_quotes else 0,
+                digest=bool(settings.digest_file),
             ),
         )
         self.metrics = Metrics(self.segment, dict(self.segment.arrays))
@@ -71,16 +77,25 @@ class Consumer:
             [_ip(address) for address in config.udp_config.allowed_sources],
         )
         self.arrays = self.engine.arrays
+        self.backing = Backing(self.segment.arrays, sizes.max_books)
         prepare(self.engine.books)
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()
         tell_kernels(self.engine, settings, config)
+        tell_nbbo(self.engine, settings)
+        self.digest: Digest | None = None
+        if settings.digest_file:
+            trace = Path(settings.digest_trace) if settings.digest_trace else None
+            self.digest = Digest(self.arrays, Path(settings.digest_file), trace)
         register_symbols(self.engine, settings, config)
 
     def compile(self) -> None:
-        """Compile or load every kernel before the group is joined."""
+        """Compile or load every kernel, and back all memory, before the group is joined."""
+        thread = threading.Thread(target=self.backing.prepare, name="pages", daemon=True)
+        thread.start()
         warm_kernels(self.engine)
+        thread.join()
 
     def start(self) -> None:
         """Open sockets, join the group, start the threads and the HTTP front."""
@@ -135,14 +150,15 @@ class Consumer:
             writer,
             publisher_wake,
             self.metrics.publish_rows,
-            feature_interval_ms=self.settings.feature_interval_ms,
+            nbbo_interval_ms=self.settings.nbbo_interval_ms,
             book_interval_ms=self.settings.book_interval_ms,
             batch=self.settings.publish_batch,
             shard=self.settings.own_shard,
         )
+        batch = new_batch(self.config.udp_config.receive_batch)
         self.receive_thread = KernelThread(
             "receive", options.receive_core, receive.receive_loop,
-            self.engine.directory, fds, new_batch(), *own, wake, self.stop_receive, -1,
+            self.engine.directory, fds, batch, *own, wake, self.stop_receive, -1,
         )  # fmt: skip
         self.book_thread = KernelThread(
             "books",
@@ -158,6 +174,8 @@ class Consumer:
         threading.Thread(target=self._translate_text, args=(text_in,), name="text", daemon=True).start()
         self.recovery.start()
         self.publisher.start()
+        if self.digest is not None:
+            self.digest.start()
         self.book_thread.start()
         self.receive_thread.start()
 
@@ -187,10 +205,11 @@ class Consumer:
         """Report until told to stop or until a thread dies; return the exit status."""
         next_stats = time.monotonic() + STATS_INTERVAL_S
         while not self.stopping.wait(STATUS_INTERVAL_S):
-            for thread in (self.receive_thread, self.book_thread, self.publisher, self.recovery):
-                if not thread.is_alive():
+            for thread in (self.receive_thread, self.book_thread, self.publisher, self.recovery, self.digest):
+                if thread is not None and not thread.is_alive():
                     self.log.error("thread_died", thread=thread.name, error=repr(thread.error))
                     return 1
+            self.backing.keep_ahead()
             self.report()
             if time.monotonic() >= next_stats:
                 next_stats += STATS_INTERVAL_S
@@ -219,6 +238,10 @@ class Consumer:
         self.book_thread.join(1.0)
         self.publisher.stop()
         self.publisher.join(1.0)
+        if self.digest is not None:
+            # What is still to be merged takes longer than a book does.
+            self.book_thread.join(DIGEST_TIMEOUT_S)
+            self.digest.finish()
         self.report()
         self.log.info("stats", **self.metrics.stats_line())
         for opened in self.sockets:

@@ -16,7 +16,6 @@ from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
 from libs.multicast.drops import kernel_drops
 from libs.multicast.receiver import ReceiverSocket
-from libs.nbbo.states import STATES
 from libs.ring.state import HIGH_WATER
 from libs.sequencing import state as seq
 from libs.streams.schemas import BOOK, SCHEMAS
@@ -80,11 +79,21 @@ class Metrics:
             self._set("md_redis_publish_total", writer.published_by_stream.get(stream, 0), stream=stream)
             self._set("md_redis_dropped_total", writer.dropped_by_stream.get(stream, 0), stream=stream)
         self._set("md_other_channel_messages_total", int(counts[words.OTHER_CHANNEL]))
-        for name, n in self.nbbo_states().items():
-            self._gauge("md_nbbo_symbols", n, state=name)
+        self._update_nbbo()
         self._gauge("md_ready", float(writer.connected))
         self._gauge("md_session_open", float(self._in_session()))
         self._rates.update(self._messages(), self._updates())
+
+    def _update_nbbo(self) -> None:
+        found = report.nbbo_report(self.arrays)
+        for name, n in found["states"].items():
+            self._gauge("md_nbbo_symbols", n, state=name)
+            self._gauge("md_nbbo_state_seconds", found["state_us"][name] / 1e6, state=name)
+        for reason, n in found["excluded"].items():
+            self._gauge("md_nbbo_excluded", n, reason=reason)
+        for phase, n in found["arbitrage"].items():
+            self._set("md_arbitrage_total", n, phase=phase)
+        self._set("md_arbitrage_dropped_total", report.output_drops(self.arrays)["arbitrage"])
 
     def _update_channel(self, ch: int, exchange: str) -> None:
         channel, ledger = self.arrays["sequencer_channels"][ch], self.arrays["ledger"][ch]
@@ -142,12 +151,6 @@ class Metrics:
         ledger = self.arrays["ledger"]
         return int(ledger[:, columns.UPDATES].sum() + ledger[:, columns.TRADES].sum())
 
-    def nbbo_states(self) -> dict[str, int]:
-        """Return how many symbols are in each NBBO state."""
-        total = int(self.arrays["table_counts"][1])
-        found = np.bincount(self.arrays["nbbo_state"][:total].astype(np.int64), minlength=len(STATES))
-        return {name: int(found[i]) for i, name in enumerate(STATES)}
-
     def stats_line(self) -> dict[str, Any]:
         """Return the figures of the line that is logged every second."""
         books = report.books_report(self.arrays)
@@ -170,6 +173,7 @@ class Metrics:
         """Return the status document: everything of the report of cli.md that the consumer knows."""
         ledger, totals = self.arrays["ledger"], self.arrays["totals"]
         latency = {path: summary(self.rows[path]) for path in PATHS if not path.startswith("heal")}
+        nbbo = report.nbbo_report(self.arrays)
         latency["heal"] = summary(self.rows["heal_by_line"] + self.rows["heal_by_snapshot"])
         return {
             "run": run_id,
@@ -192,7 +196,9 @@ class Metrics:
             "rss_bytes": rss_bytes(),
             "rates": {"messages_per_s": round(self._rates.messages), "updates_per_s": round(self._rates.updates)},
             "tops": self._tops(),
-            "nbbo": self.nbbo_states(),
+            "nbbo": nbbo["states"],
+            "nbbo_state_us": nbbo["state_us"],
+            "arbitrage": nbbo["arbitrage"],
             "http_port": port,
         }
 

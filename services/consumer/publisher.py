@@ -7,6 +7,7 @@ import select
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from libs.engine.outputs import take_latest, take_records
 from libs.jit import kernel
 from libs.memory import load_acquire
 from libs.ring.kernels import set_sleeping
-from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, TRADES
+from libs.scheduling import short_turns
+from libs.streams.schemas import ARBITRAGE, BOOK, FEATURES, NBBO, STATUS, TRADES
 from libs.streams.shards import WHOLE, Shard, with_shared_ids
 from libs.streams.writer import PackedWriter
 from libs.telemetry.hdr import new_rows
@@ -85,6 +87,15 @@ class _Latest:
             self._unsent[int(row[0] & 0xFFFFFFFF)] = row.copy()
 
 
+@dataclass
+class _Paced:
+    """Records that go out at most every so often."""
+
+    latest: _Latest
+    interval_s: float
+    due: float = 0.0
+
+
 class Publisher(threading.Thread):
     """Publish until stopped, then what is still queued.
 
@@ -99,8 +110,8 @@ class Publisher(threading.Thread):
         Read from while it sleeps.
     rows : int64[2, ROW]
         HDR rows of this thread: scheduled send to published, and age of the oldest event in a record.
-    feature_interval_ms, book_interval_ms : int
-        0: at once; else at most that often.
+    nbbo_interval_ms, book_interval_ms : int
+        0: at once; else at most that often. Features rows come as the book thread queues them.
     batch : int
         Records of one kind in one round at the most.
     shard : Shard
@@ -114,7 +125,7 @@ class Publisher(threading.Thread):
         eventfd: int,
         rows: np.ndarray,
         *,
-        feature_interval_ms: int,
+        nbbo_interval_ms: int,
         book_interval_ms: int,
         batch: int,
         shard: Shard = WHOLE,
@@ -123,16 +134,15 @@ class Publisher(threading.Thread):
         self.writer, self.eventfd, self.rows, self.shard = writer, eventfd, rows, shard
         self.wake, self.controls = arrays["publisher_wake"], arrays["out_controls"]
         self.trade_queue, self.status_queue = arrays["out_trades"], arrays["out_status"]
-        self.feature_interval_s = feature_interval_ms / 1000
-        self.book_interval_s = book_interval_ms / 1000
+        self.arbitrage_queue = arrays["out_arbitrages"]
         self.features = _Latest(arrays, "features", outputs.FEATURE, batch)
-        self.slow = (_Latest(arrays, "book", outputs.BOOKS, batch), _Latest(arrays, "nbbo", outputs.SYMBOLS, batch))
+        books, quotes = _Latest(arrays, "book", outputs.BOOKS, batch), _Latest(arrays, "nbbo", outputs.SYMBOLS, batch)
+        self.paced = (_Paced(books, book_interval_ms / 1000), _Paced(quotes, nbbo_interval_ms / 1000))
         self.trades = np.zeros((batch, outputs.TRADE_WORDS), np.int64)
         self.status = np.zeros((batch, outputs.STATUS_WORDS), np.int64)
+        self.arbitrages = np.zeros((batch, outputs.ARBITRAGE_WORDS), np.int64)
         self.stopping = threading.Event()
         self.error: BaseException | None = None
-        self._features_due = 0.0
-        self._slow_due = 0.0
 
     def stop(self) -> None:
         """Publish what is queued, then end."""
@@ -141,6 +151,7 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         """Wait for records, publish them; see :class:`Publisher`."""
+        short_turns()
         try:
             self._loop()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which ends the process
@@ -163,16 +174,13 @@ class Publisher(threading.Thread):
 
     def _ready(self) -> bool:
         now = time.monotonic()
-        waiting = [_waiting(self.controls, queue) > 0 for queue in range(5)]
-        return bool(
-            (waiting[outputs.FEATURE] and now >= self._features_due)
-            or ((waiting[outputs.BOOKS] or waiting[outputs.SYMBOLS]) and now >= self._slow_due)
-            or waiting[outputs.TRADE]
-            or waiting[outputs.STATE]
+        at_once = (outputs.FEATURE, outputs.TRADE, outputs.STATE, outputs.ARBITRAGES)
+        return any(_waiting(self.controls, queue) > 0 for queue in at_once) or any(
+            now >= paced.due and _waiting(self.controls, paced.latest.row) > 0 for paced in self.paced
         )
 
     def _timeout_ms(self) -> int:
-        left = min(self._features_due, self._slow_due) - time.monotonic()
+        left = min(paced.due for paced in self.paced) - time.monotonic()
         return max(1, min(IDLE_MS, int(left * 1000) + 1)) if left > 0 else IDLE_MS
 
     def _round(self, *, everything: bool) -> bool:
@@ -184,6 +192,9 @@ class Publisher(threading.Thread):
             entries.append(self._entry("status", self.status[:n].view(STATUS)[:, 0]))
         taken = self._take_latest(now, everything) if self.writer.ready() else []
         entries += [self._entry(latest.stream, rows) for latest, rows in taken]
+        n = take_records(self.arbitrage_queue, self.controls[outputs.ARBITRAGES], self.arbitrages)
+        if n:
+            entries.append(self._entry("arbitrage", self.arbitrages[:n].view(ARBITRAGE)[:, 0]))
         n = take_records(self.trade_queue, self.controls[outputs.TRADE], self.trades)
         if n:
             entries.append(self._entry("trades", self.trades[:n].view(TRADES)[:, 0]))
@@ -206,12 +217,11 @@ class Publisher(threading.Thread):
 
     def _take_latest(self, now: float, everything: bool) -> list[tuple[_Latest, np.ndarray]]:
         due: list[_Latest] = []
-        if everything or now >= self._slow_due:
-            self._slow_due = now + self.book_interval_s
-            due += self.slow
-        if everything or now >= self._features_due:
-            self._features_due = now + self.feature_interval_s
-            due.append(self.features)
+        for paced in self.paced:
+            if everything or now >= paced.due:
+                paced.due = now + paced.interval_s
+                due.append(paced.latest)
+        due.append(self.features)
         taken = [(latest, latest.take()) for latest in due]
         return [(latest, rows) for latest, rows in taken if len(rows)]
 
@@ -224,6 +234,9 @@ def warm_publisher(arrays: Arrays) -> None:
     for stream, row in (("features", outputs.FEATURE), ("book", outputs.BOOKS), ("nbbo", outputs.SYMBOLS)):
         _Latest(arrays, stream, row, 1).take()
     take_records(arrays["out_trades"], controls[outputs.TRADE], np.zeros((0, outputs.TRADE_WORDS), np.int64))
+    take_records(
+        arrays["out_arbitrages"], controls[outputs.ARBITRAGES], np.zeros((0, outputs.ARBITRAGE_WORDS), np.int64)
+    )
     take_records(arrays["out_status"], controls[outputs.STATE], np.zeros((0, outputs.STATUS_WORDS), np.int64))
     record_many(new_rows(1), 0, np.zeros(0, np.int64))
 

@@ -13,9 +13,10 @@ from aiohttp import web
 from libs.book import flags as book_flags
 from libs.book.reader import snapshot_levels
 from libs.engine import report
-from libs.engine.state import bind_books, bind_table
+from libs.engine.state import bind_books, bind_families, bind_joined, bind_nbbo, bind_table
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_find, t_name, t_symbol_name
+from libs.nbbo import families
 from libs.nbbo.states import EXCLUSIONS, STATES
 from libs.streams.schemas import BOOK, NBBO, TOP_LEVELS
 from libs.telemetry.segment import Segment
@@ -48,6 +49,8 @@ class Views:
         self.arrays = arrays
         self.table = bind_table(arrays)
         self.state = bind_books(arrays)
+        self.quotes, self.joined = bind_nbbo(arrays), bind_joined(arrays)
+        self.families = bind_families(arrays)
 
     def _total(self) -> int:
         return int(self.arrays["table_counts"][0])
@@ -106,13 +109,17 @@ class Views:
         return _answer(flags, int(row["sequence"]), int(row["feed_ts_us"]), price, size, bids, asks)
 
     async def nbbo(self, request: web.Request) -> web.Response:
-        """Answer with the NBBO of one canonical symbol."""
+        """Answer with the NBBO of one canonical symbol, or of a family of joined quote currencies."""
         symbol = request.match_info["symbol"]
-        total = int(self.arrays["table_counts"][1])
-        names = [t_symbol_name(self.table, i) for i in range(total)]
-        if symbol not in names:
-            return _not_found("symbol", symbol, names)
-        row = self.arrays["out_nbbo"][names.index(symbol)].copy().view(NBBO)[0]
+        names = [t_symbol_name(self.table, i) for i in range(int(self.arrays["table_counts"][1]))]
+        places = {name: at for at, name in enumerate(names)}
+        own = len(self.quotes.state)
+        joined = {families.t_name(self.families, k): k for k in range(int(self.families.counts[families.COUNT]))}
+        places |= {name: own + k for name, k in joined.items()}
+        if symbol not in places:
+            return _not_found("symbol", symbol, list(places))
+        place = places[symbol]
+        row = self.arrays["out_nbbo"][place].copy().view(NBBO)[0]
         price = int(row["price_exponent"])
         sides = {}
         for side in ("bid", "ask"):
@@ -125,8 +132,15 @@ class Views:
         excluded = {name: EXCLUSIONS[int(row["excluded"][i])] for i, name in enumerate(EXCHANGES) if row["excluded"][i]}
         return web.json_response(
             {"symbol": symbol, "state": STATES[int(row["state"])], **sides, "excluded": excluded,
-             "feed_ts_us": int(row["feed_ts_us"])}
+             "quotes": families.currencies(symbol), "joined": symbol in joined,
+             "state_us": self._state_us(place), "feed_ts_us": int(row["feed_ts_us"])}
         )  # fmt: skip
+
+    def _state_us(self, place: int) -> dict[str, int]:
+        """Return the feed time that a quote has spent in each state."""
+        n, own = self.quotes, len(self.quotes.state)
+        row = n.state_us[place] if place < own else self.joined.state_us[place - own]
+        return dict(zip(STATES, row.tolist(), strict=True))
 
 
 Levels = Sequence[tuple[int, int]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from libs.engine.slots import REFUSALS
 from libs.market.exchanges import EXCHANGES
-from libs.nbbo.states import STATES
+from libs.nbbo.arbitrage import OPENED, PHASES
+from libs.nbbo.states import EXCLUSIONS, NOT_VALID, STATES
 from libs.sequencing import state as seq
 from libs.streams.schemas import SCHEMAS
 from libs.telemetry.segment import Series
@@ -41,7 +42,12 @@ def series() -> list[Series]:
     ]
     found += [Series("md_redis_publish_total", {"stream": stream}) for stream in SCHEMAS]
     found += [Series("md_redis_dropped_total", {"stream": stream}) for stream in SCHEMAS]
-    found += [Series("md_nbbo_symbols", {"state": name}) for name in STATES]
+    found += [
+        Series(name, {"state": state}) for name in ("md_nbbo_symbols", "md_nbbo_state_seconds") for state in STATES
+    ]
+    found += [Series("md_nbbo_excluded", {"reason": reason}) for reason in EXCLUSIONS[NOT_VALID:]]
+    found += [Series("md_arbitrage_total", {"phase": phase}) for phase in PHASES[OPENED:]]
+    found.append(Series("md_arbitrage_dropped_total", {}))
     found += [Series("md_other_channel_messages_total", {}), Series("md_ready", {}), Series("md_session_open", {})]
     return found
 

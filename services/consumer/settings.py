@@ -10,8 +10,10 @@ import msgspec
 
 from libs.config import check_address, check_port, load, near, shown
 from libs.errors import ConfigError
+from libs.execution.fees import Fees, check_fees
 from libs.market.config import ConsumerConfig, load_consumer_config
 from libs.market.exchanges import EXCHANGES
+from libs.nbbo.families import CURRENCY_BYTES, GROUPS, QUOTES
 from libs.streams.connection import check_url
 from libs.streams.shards import WHOLE, Shard, parse_shard
 
@@ -25,6 +27,7 @@ class Maxlen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features: Positive = 8_000
     book: Positive = 1_000
     nbbo: Positive = 2_000
+    arbitrage: Positive = 2_000
     trades: Positive = 8_000
     status: Positive = 8_000
 
@@ -47,6 +50,12 @@ class RecoveryLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 500
 
 
+class NbboSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``join_quotes``: groups of quote currencies whose symbols are also consolidated together; none: kept apart."""
+
+    join_quotes: tuple[tuple[str, ...], ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The service's own settings; what it listens to stands in the symbols file."""
 
@@ -57,13 +66,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_prefix: str = ""
     log_format: Literal["auto", "json", "console"] = "auto"
     feature_interval_ms: Natural = 0
+    nbbo_interval_ms: Natural = 0
     book_interval_ms: Natural = 20
     publish_batch: Positive = 128
     maxlen: Maxlen = msgspec.field(default_factory=Maxlen)
+    nbbo: NbboSettings = NbboSettings()
+    fees: Fees = msgspec.field(default_factory=Fees)
     recovery: tuple[RecoveryServer, ...] = (RecoveryServer(),)
     recovery_limits: RecoveryLimits = msgspec.field(default_factory=RecoveryLimits)
     channels: tuple[str, ...] = ()
     shard: str = str(WHOLE)
+    digest_file: str = ""
+    digest_trace: str = ""
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -99,6 +113,8 @@ def read(path: Path, given: Given = NOTHING_GIVEN) -> tuple[Settings, ConsumerCo
     _check_recovery(str(path), settings.recovery)
     _check_names(str(path), "channels", settings.channels)
     _check_shard(str(path), "shard", settings.shard)
+    check_fees(str(path), "fees", settings.fees)
+    _check_digest(str(path), settings)
     changes = _of_command_line(given)
     if url := os.environ.get("REDIS_URL"):
         changes["redis_url"] = url
@@ -106,6 +122,7 @@ def read(path: Path, given: Given = NOTHING_GIVEN) -> tuple[Settings, ConsumerCo
         changes["http_host"] = host
     check_url("environment: REDIS_URL" if url else str(path), "redis_url", url or settings.redis_url)
     settings = msgspec.structs.replace(settings, **changes)
+    _check_joined(str(path), settings)
     named = os.environ.get("CONSUMER_CONFIG")
     symbols = Path(named) if named else path.parent / settings.symbols_file
     return settings, load_consumer_config(symbols)
@@ -145,6 +162,34 @@ def _check_names(file: str, key: str, names: tuple[str, ...]) -> None:
         if name not in EXCHANGES:
             expected = f"one of {', '.join(EXCHANGES)}{near(name, list(EXCHANGES))}"
             raise ConfigError(file, f"{key}[{at}]", expected, shown(name))
+
+
+def _check_digest(file: str, settings: Settings) -> None:
+    for key in ("digest_file", "digest_trace"):
+        text = getattr(settings, key)
+        if text and (Path(text).is_dir() or not Path(text).absolute().parent.is_dir()):
+            raise ConfigError(file, key, "a file in a folder that exists", shown(text))
+    if settings.digest_trace and not settings.digest_file:
+        raise ConfigError(file, "digest_trace", "digest_file beside it", "none")
+
+
+def _check_joined(file: str, settings: Settings) -> None:
+    groups, key = settings.nbbo.join_quotes, "nbbo.join_quotes"
+    if len(groups) > GROUPS:
+        raise ConfigError(file, key, f"at most {GROUPS} groups", str(len(groups)))
+    if groups and settings.own_shard.of > 1:
+        raise ConfigError(file, key, "none with a shard: joined symbols may be in different ones", shown(list(groups)))
+    seen: dict[str, int] = {}
+    for index, group in enumerate(groups):
+        if not 2 <= len(group) <= QUOTES:
+            raise ConfigError(file, f"{key}[{index}]", f"2 to {QUOTES} quote currencies", shown(list(group)))
+        for at, currency in enumerate(group):
+            where = f"{key}[{index}][{at}]"
+            if not (currency.isascii() and currency.isalnum() and len(currency) <= CURRENCY_BYTES):
+                raise ConfigError(file, where, f"a currency of 1 to {CURRENCY_BYTES} letters", shown(currency))
+            if currency in seen:
+                raise ConfigError(file, where, f"another currency than in {key}[{seen[currency]}]", shown(currency))
+            seen[currency] = index
 
 
 def _check_shard(file: str, key: str, text: str) -> None:

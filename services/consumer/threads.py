@@ -7,6 +7,8 @@ import os
 import threading
 from typing import Any
 
+from libs.scheduling import short_turns
+
 
 class KernelThread(threading.Thread):
     """A kernel that runs until its control word says stop.
@@ -28,11 +30,12 @@ class KernelThread(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Pin, then run the kernel."""
+        """Pin, ask for short turns, then run the kernel."""
         if self.cpu is not None:
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(threading.get_native_id(), {self.cpu})
                 self.pinned = True
+        short_turns()
         try:
             self.result = self.kernel(*self.arguments)
         except BaseException as error:  # noqa: BLE001 - reported by the main thread, which ends the process

@@ -16,6 +16,7 @@ import numpy as np
 from libs.clock import wall_ns
 from libs.execution.rows import Rows
 from libs.orders.decimals import EXACT
+from libs.scheduling import short_turns
 from libs.streams.reader import PackedReader, RecordReader
 from libs.streams.record_writer import RecordWriter
 from libs.telemetry import logs
@@ -98,6 +99,7 @@ class Oms:
 
     def watch(self) -> int:
         """Decide until told to stop; return the exit status."""
+        short_turns()
         setcontext(EXACT.copy())
         now = time.monotonic()
         due = dict.fromkeys(("tick", "report", "stats", "marks", "reconcile"), now)

@@ -13,7 +13,9 @@ import numpy as np
 from libs.errors import CrossbookError
 from libs.market.exchanges import EXCHANGES
 from libs.multicast.sender import open_sender
+from libs.pages import populate
 from libs.recovery.history import new_history
+from libs.scheduling import short_turns
 from libs.sending.compose import REFRESH_ROUND, REFRESHES
 from libs.sending.encode import INSTRUMENTS
 from libs.sending.outbox import new_outbox, peek, poke
@@ -80,6 +82,7 @@ class Playback:
         busy = settings.wait == "busy"
         self.sender = new_sender(lines, source.channels, self._ns_per_unit, late, self.history, busy=busy)
         self.outbox = new_outbox()
+        populate(*self.outbox, *self.history)
         self.producer = Producer(source, self.outbox, settings, lambda: self._ns_per_unit)
         self.inject({"loss": settings.loss, "duplicate": settings.duplicate, "reorder": settings.reorder})
         self.error: BaseException | None = None
@@ -224,6 +227,7 @@ class Playback:
         with contextlib.suppress(OSError):
             # The default slack of 50 µs is as long as the time between two datagrams at 20,000 a second.
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+        short_turns()
         try:
             run(self.sender, self.outbox)
         except BaseException as error:  # noqa: BLE001 - the main thread reports it and ends the process

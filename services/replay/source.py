@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import libs
-from libs.market.exchanges import EXCHANGES
-from libs.market.instruments import Instrument, load_folder
 from libs.sending.chunk import Chunk
 from libs.sending.listing import Listing
 from libs.storage.lines import BadLines
-from services.replay.recording import BINANCE, Known, RecordingSource
+from libs.storage.source import RecordingSource, instruments_of
 from services.replay.settings import DEFAULT_RATE, Settings
 from services.replay.synthetic.source import SyntheticSource
 
@@ -59,15 +56,3 @@ def open_source(settings: Settings) -> Source:
         loop=settings.loop,
         instrument_of=instruments_of(settings.instruments_dir),
     )
-
-
-def instruments_of(folder: str) -> Callable[[str], Known | None]:
-    """Return a look-up of Binance's instruments in a folder of instrument files; empty: the repository's own."""
-    path = Path(folder) if folder else Path(libs.__file__).parent.parent / "config" / "instruments"
-    table: dict[tuple[str, str], Instrument] = load_folder(path)
-
-    def look_up(symbol: str) -> Known | None:
-        found = table.get((EXCHANGES[BINANCE], symbol))
-        return Known(found.tick, found.lot, found.multiplier, found.inverse) if found else None
-
-    return look_up

@@ -16,6 +16,8 @@ from libs.clock import wall_ns
 from libs.models.linear import load_model
 from libs.models.protocol import PredictionModel
 from libs.models.scoring import new_scoring, score_rows
+from libs.pages import populate
+from libs.scheduling import short_turns
 from libs.streams.reader import Batch, PackedReader
 from libs.streams.record_writer import RecordWriter
 from libs.streams.schemas import FEATURES
@@ -57,8 +59,9 @@ class Signals:
         self.runs: dict[Shard, str] = {}
 
     def start(self) -> None:
-        """Compile, open the HTTP front, the reader and the writer."""
+        """Compile, back memory, open the HTTP front, the reader and the writer."""
         warm()
+        populate(*self.evaluator.scoring)
         self._rehearse()
         self.front = Front.start(
             self.segment,
@@ -102,6 +105,7 @@ class Signals:
 
     def watch(self) -> int:
         """Read, predict and write until told to stop; return the exit status."""
+        short_turns()
         next_status = next_stats = time.monotonic()
         while not self.stopping.is_set():
             for rows, run, shard in by_run(self.reader.read()):

@@ -78,8 +78,15 @@ def check(given: Input) -> None:
         raise AssertionError(f"C gives another answer: codes {codes_of_ours} and {codes_of_theirs}, {wrong} differ")
 
 
-def measured(case: str, given: Input, scale: Scale, peers: bool) -> Row:
-    """Check, then time both on the very same memory in turns, and the peers on books of their own."""
+def tops_of_first(given: Input) -> np.ndarray:
+    """Return the best levels of the first book after the events, which leave it as it is."""
+    ours = copy_of(given.books)
+    drive(ours, given.events, given.data)
+    return ours.tops[0]
+
+
+def sides(given: Input) -> dict[str, Callable[[], float]]:
+    """Check, then return what times each on the very same memory, in ns an update."""
     check(given)
     start = copy_of(given.books) if given.restore else None
     in_c = reference()
@@ -92,9 +99,14 @@ def measured(case: str, given: Input, scale: Scale, peers: bool) -> Row:
 
         return measure
 
-    runs: dict[str, Callable[[], float]] = {"ours": one(drive), "c": one(in_c)}
+    return {"ours": one(drive), "c": one(in_c)}
+
+
+def measured(case: str, given: Input, scale: Scale, peers: bool) -> Row:
+    """Time both in turns, and the peers on books of their own."""
+    runs = sides(given)
     if peers:
-        runs |= book_peers.runs(given, scale.pick(20_000, 200))
+        runs |= book_peers.runs(given, scale.pick(20_000, 200), tops_of_first)
     return compare(case, UNIT, runs, scale.repeats, GOAL)
 
 

@@ -67,8 +67,8 @@ def check(books: Books, which: np.ndarray) -> None:
         raise AssertionError(f"C gives other features: answers {answers}, {np.argwhere(mine != others)[:5].tolist()}")
 
 
-def measured(case: str, given: Input, which: np.ndarray, rounds: int, scale: Scale) -> Row:
-    """Check, then time both on the same books in turns; ``rounds`` times all of ``which``."""
+def sides(given: Input, which: np.ndarray, rounds: int) -> dict[str, Callable[[], float]]:
+    """Check, then return what times each on the same books, in ns a row; ``rounds`` times all of ``which``."""
     check(given.books, which)
     rows = np.zeros((len(given.books.prices), len(definitions.COLUMNS)))
     in_c = reference()
@@ -80,7 +80,12 @@ def measured(case: str, given: Input, which: np.ndarray, rounds: int, scale: Sca
 
         return lambda: timed(repeat, rounds * len(which))
 
-    row = compare(case, UNIT, {"ours": one(ours), "c": one(in_c)}, scale.repeats)
+    return {"ours": one(ours), "c": one(in_c)}
+
+
+def measured(case: str, given: Input, which: np.ndarray, rounds: int, scale: Scale) -> Row:
+    """Time both in turns."""
+    row = compare(case, UNIT, sides(given, which, rounds), scale.repeats)
     row["goal"] = {"most": MOST_NS}
     return row
 
@@ -89,17 +94,17 @@ def rows(scale: Scale) -> list[Row]:
     """Measure every case."""
     found = []
     for levels in (20, 400):
-        given = _used(synthetic(1, levels, scale.pick(5_000, 100)))
+        given = used(synthetic(1, levels, scale.pick(5_000, 100)))
         which = np.zeros(scale.pick(20_000, 50), np.int64)
         found.append(measured(f"1 symbol, {levels} levels deep", given, which, 1, scale))
-    given = _used(synthetic(scale.pick(2_048, 3), 400, scale.pick(100_000, 100)))
+    given = used(synthetic(scale.pick(2_048, 3), 400, scale.pick(100_000, 100)))
     which = np.arange(len(given.books.prices) - state.STAGES)
     found.append(measured("2,048 symbols, 400 levels deep", given, which, scale.pick(10, 1), scale))
     found.append(_at_once(found[-1], len(which)))
     return found
 
 
-def _used(given: Input) -> Input:
+def used(given: Input) -> Input:
     """Apply the events, so that the books are no longer even."""
     level_updates.drive(given.books, given.events, given.data)
     return given

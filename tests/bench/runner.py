@@ -7,11 +7,11 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 REPEATS = 7
 MOST_STOLEN = 0.02
@@ -20,6 +20,9 @@ MOST_SWITCHES_PER_S = 200
 
 Run = Callable[[], object]
 Row = dict[str, Any]
+Key = TypeVar("Key")
+Measures = Mapping[str, Callable[[], float]]
+"""By name, ``ours`` first: each call measures once and returns a cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,24 @@ def timed(run: Run, units: int, clock: Callable[[], int] = cpu_ns) -> float:
     return (clock() - began) / units
 
 
+def in_turns(runs: Mapping[Key, Callable[[], float]], repeats: int) -> tuple[dict[Key, list[float]], Disturbance]:
+    """Run each once unmeasured, then all in turns; return what every run gave, and what disturbed them."""
+    found: dict[Key, list[float]] = {key: [] for key in runs}
+    for run in runs.values():
+        run()
+    with Disturbance() as disturbance:
+        for turn in range(repeats):
+            # Whoever comes first in a turn is not always the same.
+            keys = list(runs) if turn % 2 == 0 else list(reversed(runs))
+            for key in keys:
+                found[key].append(runs[key]())
+    return found, disturbance
+
+
 def compare(
     case: str,
     unit: str,
-    runs: Mapping[str, Callable[[], float]],
+    runs: Measures,
     repeats: int,
     goal: float | None = None,
     against: str = "c",
@@ -107,19 +124,11 @@ def compare(
     Parameters
     ----------
     runs : mapping
-        By name, ``ours`` first: each call measures once and returns the cost in ``unit``.
+        Each returns its cost in ``unit``.
     goal : float or None
         Largest ratio to the reference ``against`` that was aimed at.
     """
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    with Disturbance() as disturbance:
-        for turn in range(repeats):
-            # Whoever comes first in a turn is not always the same.
-            names = list(runs) if turn % 2 == 0 else list(reversed(runs))
-            for name in names:
-                found[name].append(runs[name]())
+    found, disturbance = in_turns(runs, repeats)
     medians = {name: statistics.median(values) for name, values in found.items()}
     ours = medians.pop("ours")
     row: Row = {
@@ -128,7 +137,7 @@ def compare(
         "unit": unit,
         "references": {name: round(value, 3) for name, value in medians.items()},
         "ratio": {name: round(ours / value, 3) for name, value in medians.items() if value > 0},
-        "spread": {name: round(_spread(values), 3) for name, values in found.items()},
+        "spread": {name: round(spread(values), 3) for name, values in found.items()},
         "repeats": repeats,
     }
     if goal is not None:
@@ -138,11 +147,17 @@ def compare(
     return row
 
 
-def _spread(values: list[float]) -> float:
-    """Return the distance between the quartiles."""
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """Return the lower and the upper quartile."""
     if len(values) < 2:
-        return 0.0
+        return values[0], values[0]
     low, _, high = statistics.quantiles(values, n=4)
+    return low, high
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the distance between the quartiles."""
+    low, high = quartiles(values)
     return high - low
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Document = dict[str, Any]
@@ -31,13 +31,23 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     else:
         met, wanted = True, ""
     notes = [] if met else ["not reached"]
+    if "exponent" in row:
+        notes.append(exponents(row))
     if "disturbed" in row:
         notes.append(f"disturbed: {row['disturbed']}")
     spread = _number(row["spread"]["ours"]) if "ours" in row.get("spread", {}) else ""
     return (row["case"], _number(row["ours"]), spread, row["unit"], references, ratios, wanted, "; ".join(notes))
 
 
-def _described(host: dict[str, Any]) -> str:
+def exponents(row: dict[str, Any]) -> str:
+    """Say how the cost of each side grows, with the standard error."""
+    errors = row["exponent_error"]
+    found = (f"{name} {value:.3f} ± {errors[name]:.3f}" for name, value in row["exponent"].items())
+    return f"exponent: {', '.join(found)}"
+
+
+def described(host: dict[str, Any]) -> str:
+    """Say what machine it was."""
     load = ", ".join(f"{value:g}" for value in host["load"])
     parts = [f"{host['cores']} cores", f"kernel {host['kernel']}", f"Python {host['python']}", f"numba {host['numba']}"]
     if host.get("compiler"):
@@ -59,16 +69,20 @@ def as_text(document: Document) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(documents: Iterable[Document], command: str) -> str:
+def as_markdown(
+    documents: Iterable[Document], command: str, pictures: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """Return all benches as one Markdown document.
 
     Parameters
     ----------
     command : str
         What was typed.
+    pictures : mapping
+        Image files by bench, as seen from the document.
     """
     found = list(documents)
-    lines = ["# Measured", "", f"`{command}` on {_described(found[0]['host'])}."]
+    lines = ["# Measured", "", f"`{command}` on {described(found[0]['host'])}."]
     lines += [
         "",
         "Medians of repeats in turns (ours, reference, ours …); spread is the distance between the quartiles.",
@@ -77,4 +91,6 @@ def as_markdown(documents: Iterable[Document], command: str) -> str:
         lines += ["", f"## {document['name']}", "", f"{document['what'][:1].upper()}{document['what'][1:]}.", ""]
         lines += [f"| {' | '.join(HEADERS)} |", "|" + "---|" * len(HEADERS)]
         lines += [f"| {' | '.join(_cells(row))} |" for row in document["rows"]]
+        for link in (pictures or {}).get(document["name"], ()):
+            lines += ["", f"![{link.rpartition('/')[2].removesuffix('.png')}]({link})"]
     return "\n".join(lines) + "\n"

@@ -34,5 +34,5 @@ def test_c_gives_the_same_quotes(seed: int) -> None:
 def test_every_case_is_measured() -> None:
     """Each row has our figure and C's."""
     rows = nbbo.rows(Scale(tiny=True))
-    assert len(rows) == 2
+    assert len(rows) == 3
     assert all(row["ratio"]["c"] > 0 for row in rows)

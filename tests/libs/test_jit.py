@@ -34,6 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def digest(name: str = "libs.top") -> str:
     source_digest.cache_clear()
     jit._imports.cache_clear()
+    jit._file_of.cache_clear()
     return source_digest(name)
 
 
@@ -170,3 +171,27 @@ def test_a_hidden_allocation_does_not_compile() -> None:
 
     with pytest.raises(Exception, match="NRT required"):
         move(np.arange(4))
+
+
+@kernel
+def _mixed(seed: int, word: int) -> int:
+    if seed < 0 or seed >= 8:
+        return 0
+    h = ((seed ^ -3750763034362895579) ^ word) * -7046029254386353131
+    return h ^ (h >> 29)
+
+
+@kernel
+def _sum(one: int, other: int) -> int:
+    return one + other
+
+
+def test_sums_and_products_wrap() -> None:
+    """What leaves int64 comes back at the other end, also where LLVM knows the range of what went in."""
+    for seed in range(8):
+        h = ((seed ^ -3750763034362895579) ^ 9) * -7046029254386353131 & (1 << 64) - 1
+        h = h - (1 << 64) if h >> 63 else h
+        assert _mixed(seed, 9) == h ^ (h >> 29)
+    assert _sum(2**63 - 1, 1) == -(2**63)
+    module = next(iter(_mixed.inspect_llvm().values()))
+    assert "mul i64" in module and "mul nsw" not in module

@@ -1,4 +1,4 @@
-"""The book at one event as the features' oracle sees it, and what the event itself gave: e at each level, the return."""
+"""The book at one event as the oracle of the features sees it, and what the event gave: e at each level, the return."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def side_of(venues: dict[int, Venue], name: str) -> Quote | None:
     prices = [price for price, _, _ in offers.values()]
     price = max(prices) if name == "bid" else min(prices)
     at = {exchange: offer for exchange, offer in offers.items() if offer[0] == price}
-    route = min(at, key=lambda exchange: (-float(at[exchange][1]), exchange))
+    route = min(at, key=lambda exchange: (-at[exchange][1], exchange))
     return Quote(price, sum((o[1] for o in at.values()), Fraction(0)), set(at), route, max(o[2] for o in at.values()))
 
 

@@ -97,8 +97,8 @@ class Feed:
 class Host:
     """An engine that is handed datagrams and processes them at once."""
 
-    def __init__(self, **sizes: int) -> None:
-        options = {"ring_capacity": 4096, "max_books": 16, "max_symbols": 8, "depth": 64} | sizes
+    def __init__(self, **sizes: Any) -> None:
+        options: dict[str, Any] = {"ring_capacity": 4096, "max_books": 16, "max_symbols": 8, "depth": 64} | sizes
         self.engine: Engine = state.new(**options)
         settings = self.engine.arrays["receive_settings"]
         settings[words.GAP_TIMEOUT_NS] = 1 * MS

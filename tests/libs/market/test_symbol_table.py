@@ -103,14 +103,21 @@ def test_it_fills_to_the_last_place() -> None:
 
 
 def shard_oracle(symbol: str, shards: int) -> int:
-    """Return the shard of a symbol: FNV-1a of its bytes, spread, its upper bits scaled."""
-    mask = 2**64 - 1
-    h = 14695981039346656037 * 1099511628211 & mask
-    for byte in symbol.encode():
-        h = (h ^ byte) * 1099511628211 & mask
+    """Return the shard of a symbol: its length and its words of 8 bytes mixed, spread, the upper bits scaled."""
+    mask, spread = 2**64 - 1, 0x9E3779B97F4A7C15
+
+    def mixed(h: int, word: int) -> int:
+        h = (h ^ word) * spread & mask
+        signed = h - 2**64 if h >> 63 else h
+        return (signed ^ signed >> 29) & mask
+
+    name = symbol.encode()
+    starts = [*range(0, len(name) - 7, 8), max(0, len(name) - 8)]
+    h = mixed(0xCBF29CE484222325, len(name))
+    for at in starts:
+        h = mixed(h, int.from_bytes(name[at : at + 8], "little"))
     signed = h - 2**64 if h >> 63 else h
-    signed ^= signed >> 29
-    h = (signed ^ signed >> 32) * 0x9E3779B97F4A7C15 & mask
+    h = (signed ^ signed >> 32) * spread & mask
     return ((h >> 33) * shards) >> 31
 
 

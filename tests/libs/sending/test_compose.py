@@ -10,7 +10,7 @@ from libs.sending.chunk import STATUS as STATUS_EVENT
 from libs.sending.chunk import Chunk, new_chunk
 from libs.sending.listing import add_row, new_listing
 from libs.sending.outbox import END, FEED_US, SRC, UPDATES
-from services.replay.recording import RecordingSource
+from libs.storage.source import RecordingSource
 from services.replay.synthetic.source import SyntheticSource
 from tests.libs.sending.composed import Composed
 from tests.oracles.hftp import BOOK, INSTRUMENT, LAST, REFRESH, SNAPSHOT, STATUS, TRADE, PlainBook

@@ -12,6 +12,7 @@ SIZES = {
     "features": 152 + 8 * (4 + len(COLUMNS)),
     "book": 152 + 8 + 4 * 8 * TOP_LEVELS,
     "nbbo": 168,
+    "arbitrage": 192,
     "trades": 136,
     "status": 152,
 }

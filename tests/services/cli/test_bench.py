@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
 from functools import partial
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from services.cli import bench as command
 from services.cli.__main__ import main
 from tests.bench import main as benches
-from tests.bench import runner
+from tests.bench import plots, runner
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
 
@@ -52,6 +54,37 @@ def test_a_wrong_argument_is_said(arguments: list[str], capsys: pytest.CaptureFi
     """An unknown bench, or a file that cannot be written, ends with status 2 before anything is measured."""
     assert main(["bench", *arguments]) == 2
     assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["books", "scale"])
+def test_plots_that_cannot_be_drawn_are_said(
+    name: str, tmp_path, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bench without sweeps, or a file in the folder's place: status 2 before anything is measured."""
+    monkeypatch.setattr(plots, "_drawing", lambda: None)
+    monkeypatch.setattr(benches, "measure", lambda *_: pytest.fail("measured"))
+    (tmp_path / "taken").write_text("")
+    assert main(["bench", name, "--plots", str(tmp_path / "taken")]) == 2
+    assert "--plots: expected" in capsys.readouterr().err
+
+
+def test_missing_matplotlib_is_said(tmp_path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without matplotlib --plots ends with status 3 and the requirement, before anything is measured or made."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(benches, "measure", lambda *_: pytest.fail("measured"))
+    assert main(["bench", "scale", "--plots", str(tmp_path / "plots")]) == 3
+    assert "expected matplotlib, found none: install requirements/analysis.txt" in capsys.readouterr().err
+    assert not (tmp_path / "plots").exists()
+
+
+@needs_cc
+def test_plots_stand_beside_the_table_and_in_it(tmp_path) -> None:
+    """--plots makes the folder and draws each sweep; the Markdown table shows every one of them."""
+    folder = tmp_path / "deeper" / "plots"
+    assert main(["bench", "scale", "--to", str(tmp_path / "scale.md"), "--plots", str(folder)]) == 0
+    shown = re.findall(r"!\[[\w-]+]\((.+)\)", (tmp_path / "scale.md").read_text())
+    assert len(shown) == 7
+    assert {(tmp_path / name).resolve() for name in shown} == set(folder.iterdir())
 
 
 def test_an_installed_copy_has_no_benches(tmp_path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from libs.book import flags
-from libs.streams.schemas import BOOK, FEATURES, NBBO, STATUS, STATUS_KINDS, TRADES
+from libs.streams.schemas import ARBITRAGE, BOOK, FEATURES, NBBO, STATUS, STATUS_KINDS, TRADES
 from services.cli.rows import NO_BOOK, objects
 
 
@@ -59,3 +59,28 @@ def test_trades_status_and_nbbo_are_named() -> None:
     assert (quote["bid_exchange"], quote["bid_price"]) == ("coinbase", "1.23")
     assert (quote["ask_exchange"], quote["ask_price"]) == (None, None)
     assert quote["excluded"] == {"bybit": "not_valid", "okx": "not_listed", "deribit": "not_listed"}
+
+
+def test_arbitrage_is_named() -> None:
+    """Phases, states, exchanges and currencies are words; what is still open was ended by nothing."""
+    values = {
+        "phase": 3, "state": 4, "ended_by": 1, "bid_exchange": 1, "ask_exchange": 0, "bid_exchanges": 0b10,
+        "ask_exchanges": 0b1001, "bid_price": 10010, "ask_price": 10001, "price_exponent": -2, "net_bps": -1.5,
+        "symbol": b"BTC-USDT+USDC", "quotes": 0b11, "bid_quote": 1,
+    }  # fmt: skip
+    found = _one("arbitrage", ARBITRAGE, **values)
+    assert (found["phase"], found["state"], found["ended_by"]) == ("closed", "crossed_uncertain", "normal")
+    assert (found["bid_exchange"], found["ask_exchange"]) == ("bybit", "binance")
+    assert (found["bid_price"], found["ask_price"], found["net_bps"]) == ("100.10", "100.01", -1.5)
+    assert (found["bid_exchanges"], found["ask_exchanges"]) == (["bybit"], ["binance", "okx"])
+    assert (found["quotes"], found["bid_quote"], found["ask_quote"]) == (["USDT", "USDC"], "USDC", "USDT")
+    assert _one("arbitrage", ARBITRAGE, **(values | {"phase": 1}))["ended_by"] is None
+
+
+def test_quotes_say_their_currency() -> None:
+    """A symbol's own row names its currency; a family's names those that are joined."""
+    assert _one("nbbo", NBBO, symbol=b"BTC-USD-PERP")["quotes"] == ["USD"]
+    joined = _one(
+        "nbbo", NBBO, symbol=b"BTC-USD+USDT+USDC", quotes=0b101, bid_quote=2, bid_exchange=0, ask_exchange=255
+    )
+    assert (joined["quotes"], joined["bid_quote"], joined["ask_quote"]) == (["USD", "USDC"], "USDC", None)

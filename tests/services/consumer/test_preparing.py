@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from libs.engine import words
 from libs.market.config import load_consumer_config
 from libs.market.symbol_table import t_name, t_shard
-from services.consumer.preparing import register_symbols, tell_kernels
+from services.consumer.preparing import register_symbols, spinning, tell_kernels
 from services.consumer.settings import Settings
 from tests.conftest import ROOT
 from tests.libs.engine.harness import Host
@@ -48,3 +50,20 @@ def test_configured_symbols_of_others_have_no_book() -> None:
     assert one | two == everything and not one & two
     assert all(t_shard(symbol, 2) == 0 for _, symbol in one)
     assert set(books(Settings(channels=("okx",)))) == {key for key in everything if key[0] == 3}
+
+
+@pytest.mark.parametrize(
+    ("wait", "cores", "receive", "book_thread"),
+    [
+        ("epoll", 64, False, False),
+        ("auto", 2, False, False),
+        ("auto", 5, False, False),
+        ("auto", 6, True, True),
+        ("busy", 1, True, False),
+        ("busy", 2, True, False),
+        ("busy", 3, True, True),
+    ],
+)
+def test_who_spins_follows_from_the_cores(wait: str, cores: int, receive: bool, book_thread: bool) -> None:
+    """Nothing spins by default on a small machine, and never more than one thread on two cores."""
+    assert spinning(wait, cores) == (receive, book_thread)

@@ -72,7 +72,7 @@ class Bench:
             self.writer,  # type: ignore[arg-type]
             self.wake,
             self.latency,
-            feature_interval_ms=0,
+            nbbo_interval_ms=0,
             book_interval_ms=30,
             batch=BATCH,
         )
@@ -138,6 +138,20 @@ def test_a_publisher_that_keeps_up_sends_every_event(bench: Bench) -> None:
     books = bench.writer.rows("book")
     assert books["events"].sum() == 6
     assert books["sequence"][-1] == bench.feed.next - 1
+
+
+def test_quotes_go_out_on_change_and_opportunities_as_they_come(bench: Bench) -> None:
+    """A change of the consolidated quote is a row at once; an opportunity's rows are not conflated."""
+    other = Feed(1)
+    bench.host.take(other.heartbeat(1), other.instrument(), bench.feed.snapshot(), other.snapshot())
+    bench.publisher.start()
+    bench.wait(lambda: len(bench.writer.rows("nbbo")) == 1)
+    for n, mid in enumerate((10_010, 10_000), 2):
+        bench.host.take(other.snapshot(mid=mid))
+        bench.wait(lambda n=n: len(bench.writer.rows("nbbo")) == n)
+    bench.finish()
+    assert bench.writer.rows("arbitrage")["phase"].tolist() == [1, 3]
+    assert len(bench.writer.rows("book")) < 4
 
 
 def test_what_could_not_be_written_comes_again_unless_newer(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,44 @@ def test_a_share_that_cannot_be_is_named(tmp_path: Path, text: str, given: Given
     options = {"--channels": given.channels, "--shard": given.shard, "--http-port": given.http_port}
     typed = [f"{name}={value}" for name, value in options.items() if value is not None]
     assert main(["--config", str(path), *typed]) == 2
+
+
+def test_joined_currencies(tmp_path: Path) -> None:
+    """None by default; groups as the file names them."""
+    assert Settings().nbbo.join_quotes == load(ROOT / "config/consumer.toml", Settings).nbbo.join_quotes == ()
+    found = settings(tmp_path, '[nbbo]\njoin_quotes = [["USDT", "USDC"], ["EUR", "EURC"]]')
+    assert found.nbbo.join_quotes == (("USDT", "USDC"), ("EUR", "EURC"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[nbbo]\njoin_quotes = [["USDT"]]', r"nbbo\.join_quotes\[0\]: expected 2 to 4 quote currencies"),
+        ('[nbbo]\njoin_quotes = [["A", "B", "C", "D", "E"]]', r"nbbo\.join_quotes\[0\]: expected 2 to 4"),
+        ('[nbbo]\njoin_quotes = [["USDT", "US-D"]]', r"join_quotes\[0\]\[1\]: expected a currency .*found \"US-D\""),
+        ('[nbbo]\njoin_quotes = [["USDT", "USDC"], ["USD", "USDT"]]', r"\[1\]\[1\]: expected another .* \"USDT\""),
+        ('shard = "1/2"\n[nbbo]\njoin_quotes = [["USDT", "USDC"]]', r"join_quotes: expected none with a shard"),
+        (f"[nbbo]\njoin_quotes = {[[f'A{k}', f'B{k}'] for k in range(9)]}", r"join_quotes: expected at most 8 groups"),
+        ("[nbbo]\njoin = []", r"nbbo\.join: expected a known key"),
+        ("[fees.okx]\nspot = { taker_bps = 5000, maker_bps = 0 }\nderivative = { taker_bps = 1, maker_bps = 0 }",
+         r"fees\.okx\.spot\.taker_bps: expected -100 to 1000, found 5000"),
+        ('digest_trace = "t"', r"digest_trace: expected digest_file beside it, found none"),
+        ('digest_file = "/nowhere/d"', r'digest_file: expected a file in a folder that exists, found "/nowhere/d"'),
+        ("feature_interval_ms = -1", r"feature_interval_ms: expected .*>= 0, found -1"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_quotes_and_fees_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """A wrong group of currencies or fee names its key, what was expected and what was found."""
+    with pytest.raises(ConfigError, match=said):
+        settings(tmp_path, text)
+
+
+def test_the_shipped_files_agree_on_fees() -> None:
+    """Arbitrage rows, signals and the paper venue charge what the defaults say."""
+    fees = load(ROOT / "config/consumer.toml", Settings).fees
+    assert fees == Settings().fees
+    oms, signals = (tomllib.loads((ROOT / f"config/{name}.toml").read_text()) for name in ("oms", "signals"))
+    for name in EXCHANGES:
+        for kind in ("spot", "derivative"):
+            takers = float(getattr(getattr(fees, name), kind).taker_bps)
+            assert takers == oms["fees"][name][kind]["taker_bps"] == signals["real"]["taker_fee_bps"][name][kind]

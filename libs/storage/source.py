@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import libs
+from libs.market.exchanges import EXCHANGES
+from libs.market.instruments import Instrument, load_folder
 from libs.sending.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk
 from libs.sending.listing import ANNOUNCED, LOT_EXP, TICK_EXP, Listing, add_row, new_listing
 from libs.storage.lines import BadLines
@@ -28,6 +31,18 @@ class Known(NamedTuple):
     lot: tuple[int, int]
     multiplier: tuple[int, int]
     inverse: bool
+
+
+def instruments_of(folder: str) -> Callable[[str], Known | None]:
+    """Return a look-up of Binance's instruments in a folder of instrument files; empty: the repository's own."""
+    path = Path(folder) if folder else Path(libs.__file__).parent.parent / "config" / "instruments"
+    table: dict[tuple[str, str], Instrument] = load_folder(path)
+
+    def look_up(symbol: str) -> Known | None:
+        found = table.get((EXCHANGES[BINANCE], symbol))
+        return Known(found.tick, found.lot, found.multiplier, found.inverse) if found else None
+
+    return look_up
 
 
 def no_instruments(symbol: str) -> Known | None:

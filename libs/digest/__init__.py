@@ -1,0 +1,1 @@
+"""Hash chains that say whether two runs saw the same bytes."""

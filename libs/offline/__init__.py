@@ -1,0 +1,1 @@
+"""A recording through the cores that run live, without network, threads or clocks."""
