@@ -119,6 +119,12 @@ def note_message(h: History, b: int, feed_us: int) -> None:
 
 
 @kernel
+def trades_are_whole(h: History, b: int, now_us: int) -> bool:
+    """Return whether no print of the window that ends now was lost."""
+    return h.heads[b, TRADES_PENDING] == 0 and now_us - WINDOW_US >= h.heads[b, TRADES_SINCE_US]
+
+
+@kernel
 def note_event(h: History, books: Books, b: int) -> None:
     """Take in a completed event of a book that waits for no snapshot: once an event, before its row is filled."""
     head = h.heads[b]

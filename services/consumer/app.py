@@ -14,7 +14,6 @@ from types import FrameType
 
 import numpy as np
 
-from libs.book.state import prepare
 from libs.clock import wall_ns
 from libs.engine import columns, process, receive, state, words
 from libs.errors import MissingError
@@ -57,6 +56,7 @@ class Consumer:
         self.log = logs.get("consumer")
         self.run_id = wall_ns()
         sizes = config.processing_config
+        history = sizes.history.by_name
         self.segment = Segment.create(
             "consumer",
             [*series(), *recovery_metrics.series()],
@@ -65,6 +65,7 @@ class Consumer:
                 max_books=sizes.max_books,
                 max_symbols=sizes.max_symbols,
                 depth=sizes.depth,
+                history=history,
                 max_families=sizes.max_symbols // 2 if settings.nbbo.join_quotes else 0,
                 digest=bool(settings.digest_file),
             ),
@@ -78,7 +79,7 @@ class Consumer:
         )
         self.arrays = self.engine.arrays
         self.backing = Backing(self.segment.arrays, sizes.max_books)
-        prepare(self.engine.books)
+        state.prepare(self.engine, history)
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,6 +14,7 @@ from libs.book import state
 from libs.features import history, kernels, notes, trades
 from libs.features.definitions import COLUMNS, INDEX
 from tests.oracles.features import ulps
+from tests.oracles.moments import Value
 from tests.oracles.past import Capacities, OracleMarket, Table
 
 SNAPSHOT, LAST, REFRESH = 1, 2, 8
@@ -61,8 +61,46 @@ class Count:
     """Values that are not NaN."""
     exact: int = 0
     """Values that are the correctly rounded ones."""
-    worst: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0.0))
     """Largest difference of each column in ulps."""
+
+    def compare(
+        self,
+        row: np.ndarray,
+        bits: int,
+        wanted: Mapping[str, Value],
+        wanted_bits: int,
+        *,
+        integers_decide: bool = True,
+        where: str = "a row",
+    ) -> None:
+        """Compare a row (float64[len(COLUMNS)]) and its bits with what the definitions say.
+
+        Raises
+        ------
+        DiffersError
+            Naming the first column that differs.
+        """
+        if bits != wanted_bits:
+            raise DiffersError(f"{where}: incomplete bits {bits}, the definitions say {wanted_bits}")
+        if missing := set(COLUMNS) ^ set(wanted):
+            raise DiffersError(f"{where}: columns of one side only: {sorted(missing)}")
+        self.rows += 1
+        self.values += len(COLUMNS)
+        for name, exact in wanted.items():
+            found = float(row[INDEX[name]])
+            if exact is None:
+                if found == found:
+                    raise DiffersError(f"{where}: {name} is {found}, the definitions say NaN")
+                continue
+            self.defined += 1
+            if found == _nearest(exact):
+                self.exact += 1
+                continue
+            off = ulps(found, exact)
+            if off > (0.5 if integers_decide and name in COUNTED else LIMITS[name]):
+                raise DiffersError(f"{where}: {name} is {found!r}, not {_nearest(exact)!r}: {off:.2f} ulp")
+            self.worst[name] = max(self.worst[name], off)
 
     def add(self, other: Count) -> None:
         """Add what was compared elsewhere."""
@@ -70,10 +108,10 @@ class Count:
         self.values += other.values
         self.defined += other.defined
         self.exact += other.exact
-        self.worst |= other.worst
+        self.worst = {name: max(off, other.worst[name]) for name, off in self.worst.items()}
 
     def __str__(self) -> str:
-        worst = max(self.worst, key=self.worst.__getitem__, default="-")
+        worst = max(self.worst, key=self.worst.__getitem__)
         return (
             f"{self.rows:,} events × {len(COLUMNS)} columns = {self.values:,} values compared, "
             f"{self.defined:,} defined, {self.exact:,} correctly rounded; worst {self.worst[worst]:.2f} ulp ({worst})"
@@ -162,29 +200,8 @@ class Market:
         """
         bits = self.cores.complete_row(self.history, self.books, 0, depth_levels, liquidity_bps, self.row)
         wanted, wanted_bits = self.oracle.row(depth_levels, liquidity_bps)
-        if bits != wanted_bits:
-            raise DiffersError(f"event {self.sequence}: incomplete bits {bits}, the definitions say {wanted_bits}")
-        missing = set(COLUMNS) ^ set(wanted)
-        if missing:
-            raise DiffersError(f"columns of one side only: {sorted(missing)}")
-        self.count.rows += 1
-        self.count.values += len(COLUMNS)
-        for name, exact in wanted.items():
-            found = float(self.row[INDEX[name]])
-            if exact is None:
-                if found == found:
-                    raise DiffersError(f"event {self.sequence}: {name} is {found}, the definitions say NaN")
-                continue
-            self.count.defined += 1
-            if found == _nearest(exact):
-                self.count.exact += 1
-                continue
-            off = ulps(found, exact)
-            if off > (0.5 if self.integers_decide and name in COUNTED else LIMITS[name]):
-                raise DiffersError(
-                    f"event {self.sequence}: {name} is {found!r}, not {_nearest(exact)!r}: {off:.2f} ulp"
-                )
-            self.count.worst[name] = max(self.count.worst[name], off)
+        where = f"event {self.sequence}"
+        self.count.compare(self.row, bits, wanted, wanted_bits, integers_decide=self.integers_decide, where=where)
 
 
 def _nearest(exact: Fraction) -> float:
