@@ -118,7 +118,8 @@ def replay(
         if kernels.is_valid(books, b):
             compute_row(books, b, features.DEPTH_LEVELS, features.LIQUIDITY_BPS, rows[b])
             computed += 1
-        update(quotes, books, table, table.book_symbol[b], now_us, nbbo.STALE_US, nbbo.UNCERTAIN_US)
+        symbol = table.book_symbol[b]
+        update(quotes, books, table.symbol_books[symbol], symbol, now_us, nbbo.STALE_US, nbbo.UNCERTAIN_US)
     return computed
 
 

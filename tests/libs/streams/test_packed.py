@@ -182,8 +182,8 @@ def test_backlog_is_bounded_and_its_loss_is_told(own_redis: Server) -> None:
 
 
 def test_latest_states_are_never_kept() -> None:
-    """Features, books and quotes come again by themselves; trades and statuses do not."""
-    assert set(SCHEMAS) - LATEST == {"trades", "status"}
+    """Features, books and quotes come again by themselves; trades, arbitrage phases and statuses do not."""
+    assert set(SCHEMAS) - LATEST == {"trades", "arbitrage", "status"}
 
 
 def test_one_wrong_stream_does_not_repeat_the_others(redis_server: str, prefix: str) -> None:
