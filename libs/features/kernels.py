@@ -40,12 +40,13 @@ from libs.features.exact import (
     wap_of,
     wide_float,
 )
-from libs.features.history import History
-from libs.features.micro import fill_microprice
-from libs.features.windows import fill_windows
+from libs.features.fillers import fill_rest
+from libs.features.history import CUT_ROWS, History
+from libs.features.micro import NOT_FITTED
+from libs.features.windows import CUT, TAINTED
 from libs.jit import kernel
 
-__all__ = ["complete_row", "compute_row", "quotes", "value"]
+__all__ = ["NOT_FITTED", "complete_row", "compute_row", "quotes", "value"]
 
 WAP_0MS = INDEX["wap_0ms"]
 ORDER_BOOK_IMBALANCE = INDEX["order_book_imbalance"]
@@ -60,12 +61,10 @@ ASK_VOLUME_20 = INDEX["ask_volume_20bps"]
 N_COLUMNS = len(COLUMNS)
 BOTH_SIDES = 3
 
-BEYOND_KNOWN, WINDOW_TAINTED, WINDOW_CUT = 1, 2, 4
+BEYOND_KNOWN, WINDOW_TAINTED, WINDOW_CUT = 1, TAINTED, CUT
 """Why a row is incomplete, as bits: a sum or the top levels reach past what is known of a side; a window or lag takes
 in an event whose best levels were not all known; a window is cut because its history overflowed (and so is NaN)."""
 INCOMPLETE = BEYOND_KNOWN | WINDOW_TAINTED | WINDOW_CUT
-NOT_FITTED = 8
-"""The microprice is the WAP: no table was fitted."""
 
 
 @kernel
@@ -187,7 +186,7 @@ def complete_row(h: History, books: Books, b: int, depth_levels: int, liquidity_
         Bits: BEYOND_KNOWN, WINDOW_TAINTED, WINDOW_CUT, NOT_FITTED.
     """
     found = compute_row(books, b, depth_levels, liquidity_bps, row)
-    found |= fill_windows(h, books, b, row) << 1
-    if books.words[b * WORDS + TOPS + TOP_SIDES] != BOTH_SIDES or fill_microprice(h, books, b, row):
-        return found
-    return found | NOT_FITTED
+    found |= fill_rest(h, books, b, row)
+    if found & WINDOW_CUT:
+        h.heads[b, CUT_ROWS] += 1
+    return found

@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from libs.book.rebase import DIGITS, POW10
-from libs.book.state import ASK_PRICE, BID_PRICE, TICK, TICK_EXP, TICK_UNITS, TOP_PRICE_EXP, TOPS, WORDS, Books
+from libs.book.state import (
+    ASK_PRICE,
+    BID_PRICE,
+    TICK,
+    TICK_EXP,
+    TICK_UNITS,
+    TOP_PRICE_EXP,
+    TOP_SIDES,
+    TOPS,
+    WORDS,
+    Books,
+)
 from libs.features.definitions import INDEX
 from libs.features.exact import scaled, sum_of
 from libs.features.history import BUCKETS, MAX_SPREAD, SPREADS, TABLE_TICK, TABLE_TICK_EXP, History
@@ -15,6 +26,9 @@ from libs.jit import kernel
 MICROPRICE = INDEX["microprice"]
 WAP_0MS = INDEX["wap_0ms"]
 SMALL = 2**56
+BOTH_SIDES = 3
+NOT_FITTED = 8
+"""The microprice is the WAP: no table was fitted, or one of another tick."""
 
 
 @kernel
@@ -45,14 +59,16 @@ def _same(mantissa: int, exponent: int, other: int, other_exponent: int) -> bool
 
 
 @kernel
-def fill_microprice(h: History, books: Books, b: int, row: np.ndarray) -> bool:
-    """Fill the microprice of a book with two sides: NaN while it is crossed; return whether a table gave it.
+def fill_microprice(h: History, books: Books, b: int, row: np.ndarray) -> int:
+    """Fill the microprice of a book with two sides: NaN while it is crossed; return NOT_FITTED when no table gave it.
 
     Without a table, or when the instrument's tick is not the table's, it is the WAP.
     """
     head = h.heads[b]
     words = books.words
     base = b * WORDS
+    if words[base + TOPS + TOP_SIDES] != BOTH_SIDES:
+        return 0
     tick = words[base + TICK_UNITS]
     n = head[BUCKETS]
     if (
@@ -61,13 +77,13 @@ def fill_microprice(h: History, books: Books, b: int, row: np.ndarray) -> bool:
         or not _same(words[base + TICK], words[base + TICK_EXP], head[TABLE_TICK], head[TABLE_TICK_EXP])
     ):
         row[MICROPRICE] = row[WAP_0MS]
-        return False
+        return NOT_FITTED
     top = words[base + TOPS : base + TOPS + 8]
     bid, ask = top[BID_PRICE], top[ASK_PRICE]
     if ask < bid:
-        return True
+        return 0
     i = bucket_of(top[BID_PRICE + 1], top[ASK_PRICE + 1], n)
     s = min(head[SPREADS], (ask - bid) // tick)
     adjustment = float(tick) * h.ring_floats[b, i * (MAX_SPREAD + 1) + s]
     row[MICROPRICE] = scaled(0.5 * sum_of(bid, ask) + adjustment, top[TOP_PRICE_EXP])
-    return True
+    return 0

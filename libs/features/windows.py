@@ -1,4 +1,8 @@
-"""Columns that need the past: lags, windows and running totals, from a book's history (markets.md, *Features*)."""
+"""Columns that need the past: lags, windows and running totals, from a book's history (markets.md, *Features*).
+
+Each kernel fills its columns after libs.features.notes.note_event, and returns TAINTED and CUT as bits: 0 when every
+window that is due is whole.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ from libs.features.definitions import INDEX
 from libs.features.exact import scaled
 from libs.features.history import (
     CHANGED,
-    CUT_ROWS,
     FLOW_BASE,
     FLOW_EXP,
     FLOW_RING,
@@ -65,12 +68,12 @@ TOTAL_ORDER_FLOW = INDEX["total_order_flow"]
 TOTAL_OFI_L1 = INDEX["total_ofi_l1"]
 TOTAL_SQUARED = INDEX["total_squared_return"]
 
-TAINTED, CUT = 1, 2
+TAINTED, CUT = 2, 4
 """What may be wrong with a window: it takes in levels that were not known; entries of it were dropped, so it is NaN."""
 
 
 @kernel
-def _fill_waps(h: History, b: int, row: np.ndarray) -> int:
+def fill_waps(h: History, books: Books, b: int, row: np.ndarray) -> int:
     """Fill the WAPs in force at the lags."""
     head = h.heads[b]
     found = 0
@@ -105,7 +108,7 @@ def _pair(words: np.ndarray, at: int) -> Pair:
 
 
 @kernel
-def _fill_trades(h: History, books: Books, b: int, row: np.ndarray) -> int:
+def fill_trades(h: History, books: Books, b: int, row: np.ndarray) -> int:
     """Fill the imbalances of trades, and their totals as they were when the event came."""
     head = h.heads[b]
     control = control_of(TRADE_RING)
@@ -138,7 +141,7 @@ def _fill_trades(h: History, books: Books, b: int, row: np.ndarray) -> int:
 
 
 @kernel
-def _fill_flow(h: History, b: int, row: np.ndarray) -> int:
+def fill_flow(h: History, books: Books, b: int, row: np.ndarray) -> int:
     """Fill order flow over the window and since start."""
     head = h.heads[b]
     unit = head[FLOW_EXP]
@@ -167,7 +170,7 @@ def _sum_value(h: History, b: int, k: int) -> float:
 
 
 @kernel
-def _fill_returns(h: History, b: int, row: np.ndarray) -> int:
+def fill_returns(h: History, books: Books, b: int, row: np.ndarray) -> int:
     """Fill realised volatility and the total of squared returns."""
     head = h.heads[b]
     row[TOTAL_SQUARED] = _sum_value(h, b, 2)
@@ -182,19 +185,4 @@ def _fill_returns(h: History, b: int, row: np.ndarray) -> int:
         row[VOL_1S + k] = math.sqrt(_sum_value(h, b, k))
         if head[TOP_UNKNOWN_US] > since:
             found |= TAINTED
-    return found
-
-
-@kernel
-def fill_windows(h: History, books: Books, b: int, row: np.ndarray) -> int:
-    """Fill the columns that need the past, NaN before; after libs.features.notes.note_event.
-
-    Returns
-    -------
-    int
-        TAINTED and CUT as bits, 0 when every window that is due is whole.
-    """
-    found = _fill_waps(h, b, row) | _fill_trades(h, books, b, row) | _fill_flow(h, b, row) | _fill_returns(h, b, row)
-    if found & CUT:
-        h.heads[b, CUT_ROWS] += 1
     return found

@@ -15,7 +15,7 @@ from libs.features import history, kernels, notes, trades
 from libs.features.definitions import COLUMNS, INDEX
 from tests.oracles.features import ulps
 from tests.oracles.moments import Value
-from tests.oracles.past import Capacities, OracleMarket, Table
+from tests.oracles.past import UNLIMITED, Capacities, OracleMarket, Table
 
 SNAPSHOT, LAST, REFRESH = 1, 2, 8
 
@@ -61,6 +61,8 @@ class Count:
     """Values that are not NaN."""
     exact: int = 0
     """Values that are the correctly rounded ones."""
+    left_out: int = 0
+    """Rows that were not compared, as the kernels say that they are incomplete."""
     worst: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0.0))
     """Largest difference of each column in ulps."""
 
@@ -108,12 +110,14 @@ class Count:
         self.values += other.values
         self.defined += other.defined
         self.exact += other.exact
+        self.left_out += other.left_out
         self.worst = {name: max(off, other.worst[name]) for name, off in self.worst.items()}
 
     def __str__(self) -> str:
         worst = max(self.worst, key=self.worst.__getitem__)
+        left_out = f" ({self.left_out:,} incomplete left out)" if self.left_out else ""
         return (
-            f"{self.rows:,} events × {len(COLUMNS)} columns = {self.values:,} values compared, "
+            f"{self.rows:,} events{left_out} × {len(COLUMNS)} columns = {self.values:,} values compared, "
             f"{self.defined:,} defined, {self.exact:,} correctly rounded; worst {self.worst[worst]:.2f} ulp ({worst})"
         )
 
@@ -129,6 +133,8 @@ class Market:
         Of the kernels' histories, as libs.features.history.CAPACITIES.
     integers_decide : bool
         Whether COUNTED columns must be correctly rounded (mantissas below 2^53).
+    unlimited : bool
+        Whether the oracle's book keeps every level; then only rows that are not incomplete are compared.
     """
 
     def __init__(
@@ -139,10 +145,12 @@ class Market:
         cores: Cores | None = None,
         *,
         integers_decide: bool = True,
+        unlimited: bool = False,
     ) -> None:
         self.books = state.new(1, depth)
         self.history = history.new(1, capacities)
-        self.oracle = OracleMarket(depth, Capacities(**dict(capacities or {})), table)
+        self.unlimited = unlimited
+        self.oracle = OracleMarket(UNLIMITED if unlimited else depth, Capacities(**dict(capacities or {})), table)
         self.cores = cores or Cores()
         self.integers_decide = integers_decide
         self.row = np.zeros(len(COLUMNS))
@@ -199,6 +207,9 @@ class Market:
             Naming the columns.
         """
         bits = self.cores.complete_row(self.history, self.books, 0, depth_levels, liquidity_bps, self.row)
+        if self.unlimited and bits & kernels.INCOMPLETE:
+            self.count.left_out += 1
+            return
         wanted, wanted_bits = self.oracle.row(depth_levels, liquidity_bps)
         where = f"event {self.sequence}"
         self.count.compare(self.row, bits, wanted, wanted_bits, integers_decide=self.integers_decide, where=where)

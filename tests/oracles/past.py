@@ -72,7 +72,7 @@ class OracleMarket:
 
     def _event(self, *, refresh: bool) -> None:
         content: Content = self.book.shown
-        bids, asks = (side[:FOLLOWED] for side in sides_of(content))
+        bids, asks = sides_of(content, FOLLOWED)
         known = tuple(all(known_best(content, side, n) for side in range(2)) for n in (1, FOLLOWED))
         sequence, _, time = self.book.last
         moment = Moment(time, sequence, bids, asks, (known[0], known[1]), weighted(bids, asks))
