@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ from libs.engine.directory import build
 from libs.engine.words import COUNTS, LINE_WORDS, LINES, RECEIVE_SETTINGS_WORDS
 from libs.features import history as feature_history
 from libs.features.history import History
+from libs.features.microprice import Table, put
 from libs.market import symbol_table
+from libs.market.exchanges import exchange_id
 from libs.market.symbol_table import SymbolTable
 from libs.nbbo import arbitrage, families
 from libs.nbbo import state as nbbo_state
@@ -201,6 +203,13 @@ def prepare(engine: Engine, history: Mapping[str, int] | None = None) -> None:
     """Make fresh memory an engine whose books wait for their snapshots; capacities as :func:`spec` was given them."""
     book_state.prepare(engine.books)
     feature_history.prepare(engine.arrays["history_layout"], history)
+
+
+def put_tables(engine: Engine, tables: Iterable[Table]) -> None:
+    """Give fitted microprices to their books, which are made here, before anything is received."""
+    for table in tables:
+        book = symbol_table.t_register(engine.table, exchange_id(table.exchange), table.symbol)
+        put(bind_history(engine.arrays), book, table)
 
 
 def new(**sizes: Any) -> Engine:

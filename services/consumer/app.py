@@ -17,6 +17,7 @@ import numpy as np
 from libs.clock import wall_ns
 from libs.engine import columns, process, receive, state, words
 from libs.errors import MissingError
+from libs.features.microprice import load_all
 from libs.market.config import ConsumerConfig
 from libs.multicast.receiver import new_batch, open_receiver
 from libs.streams.writer import PackedWriter
@@ -28,7 +29,7 @@ from services.consumer import recovery_metrics
 from services.consumer.backing import Backing
 from services.consumer.digest import Digest
 from services.consumer.metrics import Metrics
-from services.consumer.preparing import register_symbols, tell_kernels, tell_nbbo
+from services.consumer.preparing import put_microprices, register_symbols, tell_kernels, tell_nbbo
 from services.consumer.publisher import Publisher
 from services.consumer.recovery import Recovery
 from services.consumer.series import series
@@ -56,6 +57,7 @@ class Consumer:
         self.log = logs.get("consumer")
         self.run_id = wall_ns()
         sizes = config.processing_config
+        tables = load_all(sizes.microprice)
         history = sizes.history.by_name
         self.segment = Segment.create(
             "consumer",
@@ -90,6 +92,7 @@ class Consumer:
             trace = Path(settings.digest_trace) if settings.digest_trace else None
             self.digest = Digest(self.arrays, Path(settings.digest_file), trace)
         register_symbols(self.engine, settings, config)
+        put_microprices(self.engine, settings, config, tables)
 
     def compile(self) -> None:
         """Compile or load every kernel, and back all memory, before the group is joined."""

@@ -11,8 +11,9 @@ import numpy as np
 
 from libs.book import kernels as book
 from libs.book import state
-from libs.features import history, kernels, notes, trades
+from libs.features import history, kernels, microprice, notes, trades
 from libs.features.definitions import COLUMNS, INDEX
+from libs.units import normalise
 from tests.oracles.features import ulps
 from tests.oracles.moments import Value
 from tests.oracles.past import UNLIMITED, Capacities, OracleMarket, Table
@@ -151,11 +152,25 @@ class Market:
         self.history = history.new(1, capacities)
         self.unlimited = unlimited
         self.oracle = OracleMarket(UNLIMITED if unlimited else depth, Capacities(**dict(capacities or {})), table)
+        if table is not None:
+            self._fitted(table)
         self.cores = cores or Cores()
         self.integers_decide = integers_decide
         self.row = np.zeros(len(COLUMNS))
         self.count = Count()
         self.sequence = 0
+
+    def _fitted(self, table: Table) -> None:
+        """Give both a fitted microprice, and an instrument of its tick."""
+        exponent = 0
+        while (table.tick / Fraction(10) ** exponent).denominator != 1:
+            exponent -= 1
+        mantissa = int(table.tick / Fraction(10) ** exponent)
+        book.set_instrument(self.books, 0, mantissa, exponent, 1, -3, 1, 0, 0)
+        self.oracle.book.instrument(exponent, -3, 1, 0)
+        self.oracle.tick = table.tick
+        tick = normalise(mantissa, exponent)
+        microprice.put(self.history, 0, microprice.Table("", "", tick, np.array(table.rows)))
 
     def book(
         self,
