@@ -82,4 +82,7 @@ def ulps(found: float, exact: Fraction | None) -> float:
         return 0.0 if math.isnan(found) else math.inf
     if math.isnan(found) or math.isinf(found):
         return math.inf
-    return float(abs(Fraction(found) - exact) / Fraction(math.ulp(float(exact))))
+    try:
+        return float(abs(Fraction(found) - exact) / Fraction(math.ulp(float(exact))))
+    except OverflowError:
+        return math.inf
