@@ -117,6 +117,8 @@ METRICS: tuple[Metric, ...] = (
         _CONSUMER,
     ),
     _counter("md_feature_rows_total", "rows", (), "Features rows computed", _CONSUMER),
+    _counter("md_feature_rows_cut_total", "rows", (), "Features rows with a window that overflowed", _CONSUMER),
+    _counter("md_feed_time_back_total", "messages", ("channel",), "Messages whose feed time went back", _CONSUMER),
     _counter("md_nbbo_updates_total", "rows", (), "Changes of the consolidated quote", _CONSUMER),
     _gauge("md_nbbo_symbols", "symbols", ("state",), "Symbols by state of their consolidated quote", _CONSUMER),
     _gauge("md_nbbo_state_seconds", "seconds", ("state",), "Feed time that quotes spent in each state", _CONSUMER),

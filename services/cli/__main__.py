@@ -210,6 +210,24 @@ def plot(
 
 
 @app.command()
+def train(
+    what: Annotated[str, typer.Argument(help="microprice.")],
+    path: Annotated[list[str], typer.Argument(help="A recording: files and folders.")],
+    symbol: Annotated[str, _option("--symbol", "Canonical, as BTC-USDT.", "S")],
+    to: Annotated[str, _option("--to", "The table.", "FILE.json")],
+    exchange: Annotated[Text, _option("--exchange", "Whose book (binance).", "NAME")] = None,
+    buckets: Annotated[Text, _option("--buckets", "Of the imbalance (10).", "N")] = None,
+    spreads: Annotated[Text, _option("--spreads", "In ticks; wider ones count as the last (4).", "N")] = None,
+) -> int:
+    """Fit to a recording what features need: the table of a symbol's microprice."""
+    from services.cli import train as command
+
+    if what != "microprice":
+        raise ConfigError("command line", "WHAT", "microprice", f'"{what}"')
+    return command.run(path, symbol, exchange, to, buckets, spreads)
+
+
+@app.command()
 def bench(
     name: Annotated[
         str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards, scale or all.")
@@ -241,21 +259,6 @@ def version() -> None:
     print(found())
 
 
-def spread_sources(arguments: list[str]) -> list[str]:
-    """Return arguments with ``--source A B`` written as ``--source A --source B``, which is what the parser knows."""
-    found: list[str] = []
-    in_sources = False
-    for word in arguments:
-        if word.startswith("-"):
-            in_sources = word == "--source"
-            found.append(word)
-            continue
-        if in_sources and found[-1] != "--source":
-            found.append("--source")
-        found.append(word)
-    return found
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
@@ -266,6 +269,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["up"]:
+        from services.cli.arguments import spread_sources
+
         arguments = spread_sources(arguments)
     command = arguments[0] if arguments and not arguments[0].startswith("-") else ""
     name = f"crossbook {command}".strip()

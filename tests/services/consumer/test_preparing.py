@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
+from libs.config import PositiveDecimal
 from libs.engine import words
-from libs.market.config import load_consumer_config
+from libs.errors import ConfigError
+from libs.features.history import BUCKETS
+from libs.features.microprice import Table
+from libs.market.config import ConsumerConfig, SymbolConfig, load_consumer_config
 from libs.market.symbol_table import t_name, t_shard
-from services.consumer.preparing import register_symbols, spinning, tell_kernels
+from services.consumer.preparing import put_microprices, register_symbols, spinning, tell_kernels
 from services.consumer.settings import Settings
 from tests.conftest import ROOT
 from tests.libs.engine.harness import Host
 
 CONFIG = load_consumer_config(ROOT / "config/consumer/symbols.json")
+NO_SYMBOLS = ConsumerConfig()
 
 
 def books(settings: Settings) -> Iterator[tuple[int, str]]:
@@ -67,3 +73,27 @@ def test_configured_symbols_of_others_have_no_book() -> None:
 def test_who_spins_follows_from_the_cores(wait: str, cores: int, receive: bool, book_thread: bool) -> None:
     """Nothing spins by default on a small machine, and never more than one thread on two cores."""
     assert spinning(wait, cores) == (receive, book_thread)
+
+
+def test_microprices_are_given_to_the_books_taken() -> None:
+    """A table makes its book; those of other channels and shards are left to others."""
+    tables = [Table(exchange, "BTC-USDT", (1, -2), np.array([[-1.0], [1.0]])) for exchange in ("binance", "okx")]
+    for taken, shard, wanted in ((("okx",), "1/1", {3}), ((), "1/1", {0, 3})):
+        host = Host()
+        put_microprices(host.engine, Settings(channels=taken, shard=shard), NO_SYMBOLS, tables)
+        table = host.engine.table
+        assert set(table.book_exchange[: int(table.counts[0])].tolist()) == wanted
+        assert (host.engine.arrays["history_heads"][: len(wanted), BUCKETS] == 2).all()
+    of = 1 + t_shard("BTC-USDT", 2)
+    for shard, books_made in ((of, 2), (3 - of, 0)):
+        host = Host()
+        put_microprices(host.engine, Settings(shard=f"{shard}/2"), NO_SYMBOLS, tables)
+        assert int(host.engine.table.counts[0]) == books_made
+
+
+def test_a_microprice_of_another_tick_is_refused() -> None:
+    """The symbols file knows the tick."""
+    config = ConsumerConfig(symbols=(SymbolConfig("okx", "BTC-USDT", PositiveDecimal("0.10")),))
+    table = Table("okx", "BTC-USDT", (1, -2), np.zeros((2, 2)))
+    with pytest.raises(ConfigError, match=r"tick_size of okx BTC-USDT: expected its microprice's \(1e-2\), found 0.10"):
+        put_microprices(Host().engine, Settings(), config, [table])
