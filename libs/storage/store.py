@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
+import numpy as np
 
 from libs.errors import ConfigError, MissingError, RecordingError
+from libs.storage.arrow import Origin, table_of
 from libs.storage.parquet import bring_to_disk, write
 from libs.storage.partitions import NOTE, Note, Place, parts_of, read_note
+from libs.storage.retention import Kept
 from libs.storage.sql import write_schema
 
 
@@ -29,11 +31,18 @@ class Draft(NamedTuple):
 
     stream: str
     hour: int
-    table: pa.Table
-    run: str = ""
-    shard: str = ""
-    first: str = ""
-    last: str = ""
+    rows: np.ndarray
+    origin: Origin | None = None
+
+    def note(self, group: Note) -> Note:
+        """Return the part's metadata."""
+        if self.origin is None:
+            return msgspec.structs.replace(group, stream=self.stream)
+        entries = [self.origin.entries[k] for k in self.origin.of_row[[0, -1]] if k >= 0]
+        named = {"run": self.origin.run, "shard": self.origin.shard}
+        if entries:
+            named |= {"first": entries[0], "last": entries[-1]}
+        return msgspec.structs.replace(group, stream=self.stream, **named)
 
 
 class Group(NamedTuple):
@@ -54,6 +63,8 @@ class Store:
         Made where it is not there.
     prefix : str
         What the streams' names begin with; a folder keeps to one.
+    max_bytes : int
+        Of all parts; 0: as many as there is room for.
 
     Attributes
     ----------
@@ -63,6 +74,8 @@ class Store:
         Number of the newest group; 0: none yet.
     completed, removed : int
         Drafts of a process that died: what became of them.
+    kept : Kept
+        The parts that are there.
 
     Raises
     ------
@@ -74,16 +87,16 @@ class Store:
         When the newest group cannot be read.
     """
 
-    def __init__(self, root: Path, prefix: str) -> None:
+    def __init__(self, root: Path, prefix: str, max_bytes: int = 0) -> None:
         self.root, self.prefix = root, prefix
         self.positions: dict[str, str] = {}
         self.newest = self.completed = self.removed = 0
         self._lock = _locked(root)
         try:
             self._recover()
-            self._streams = {place.stream for _, place in parts_of(root)}
-            if self._streams:
-                write_schema(root)
+            self.kept = Kept(root, max_bytes)
+            self._described: set[str] = set()
+            self._describe()
         except OSError as error:
             self.close()
             raise MissingError(f"cannot write in {root}: {error.strerror}; name another folder") from None
@@ -112,9 +125,8 @@ class Store:
             for place, draft in zip(places, drafts, strict=True):
                 target = self.root / place.draft
                 target.parent.mkdir(parents=True, exist_ok=True)
-                own = {key: getattr(draft, key) for key in ("stream", "run", "shard", "first", "last")}
-                note = msgspec.json.encode(msgspec.structs.replace(common, **own)).decode()
-                sizes.append(write(target, draft.table, {NOTE: note}))
+                note = msgspec.json.encode(draft.note(common)).decode()
+                sizes.append(write(target, table_of(draft.stream, draft.rows, draft.origin), {NOTE: note}))
             self._keep_names(places)
         except OSError:
             self._discard(places)
@@ -135,14 +147,33 @@ class Store:
                 draft.replace(path)
         self._keep_names(group.places)
         self.positions, self.newest = dict(group.positions), group.number
-        streams = self._streams | {place.stream for place in group.places}
-        if streams != self._streams:
-            write_schema(self.root)
-            self._streams = streams
+        for place, size in zip(group.places, group.bytes, strict=True):
+            self.kept.add(place, size)
+        self._describe()
+
+    def trim(self) -> None:
+        """Remove the oldest parts beyond ``max_bytes``.
+
+        Raises
+        ------
+        OSError
+            When one cannot be removed; it is tried again next time.
+        """
+        try:
+            self.kept.trim(self.newest)
+        finally:
+            self._describe()
 
     def close(self) -> None:
         """Let another process have the folder."""
         os.close(self._lock)
+
+    def _describe(self) -> None:
+        """Keep to views that have parts: DuckDB refuses one without."""
+        streams = self.kept.streams
+        if streams and streams != self._described:
+            write_schema(self.root)
+            self._described = streams
 
     def _keep_names(self, places: Sequence[Place]) -> None:
         folders = {self.root / parent for place in places for parent in place.path.parents}
