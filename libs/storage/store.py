@@ -51,6 +51,7 @@ class Group(NamedTuple):
     number: int
     places: tuple[Place, ...]
     bytes: tuple[int, ...]
+    rows: tuple[int, ...]
     positions: Mapping[str, str]
 
 
@@ -131,7 +132,7 @@ class Store:
         except OSError:
             self._discard(places)
             raise
-        return Group(number, places, tuple(sizes), dict(positions))
+        return Group(number, places, tuple(sizes), tuple(len(draft.rows) for draft in drafts), dict(positions))
 
     def publish(self, group: Group) -> None:
         """Give a group's parts their names; may be called again after it failed.
