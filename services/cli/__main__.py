@@ -108,6 +108,12 @@ def oms(context: typer.Context) -> None:
     _run_service("oms", context.args)
 
 
+@app.command(**_PASSED_ON)
+def record(context: typer.Context) -> None:
+    """Record books, trades, features, quotes and states as Parquet."""
+    _run_service("recorder", context.args)
+
+
 @app.command()
 def tail(
     stream: Annotated[
