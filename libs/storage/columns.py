@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from libs.features.definitions import BY_NAME
 from libs.market.exchanges import EXCHANGES
 from libs.nbbo.states import EXCLUSIONS
 
@@ -44,6 +45,7 @@ _COLUMNS = {
     "exchange": Description("Name of the exchange"),
     "valid": Description("Whether the book can be relied on"),
     "incomplete": Description("Whether a sum, a window or a level reaches past what is known"),
+    "notes": Description("What of the row is not whole, a bit each (libs/features/README.md)"),
     "flags": Description("State of the book, a bit each (libs/book/flags.py)"),
     "symbol": Description("Canonical symbol"),
     "session": Description("Session of the channel: its start", SINCE_EPOCH_NS),
@@ -110,6 +112,8 @@ def describe(column: str, table: str = "") -> Description:
     table : str
         Stream; a name may mean a little more in one of them.
     """
+    if table == "features" and column in BY_NAME:
+        return Description(BY_NAME[column].description)
     found = _OF_TABLE.get((table, column)) or _COLUMNS.get(column)
     if found is None and column.endswith("_code"):
         return Description(f"Code of {column.removesuffix('_code')}")
