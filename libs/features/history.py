@@ -73,8 +73,9 @@ CHANGED = SUMS + 3 * LIMBS
 SUM_VALUES = CHANGED + 3  # floats
 BUCKETS, SPREADS, TABLE_TICK, TABLE_TICK_EXP = range(SUM_VALUES + 3, SUM_VALUES + 7)
 UNKNOWN = TABLE_TICK_EXP + 1  # bits: a best level, one of the best LEVELS may not be true
+FETCHED = UNKNOWN + 1  # of no meaning
 HEAD_WORDS = 144
-assert UNKNOWN < HEAD_WORDS
+assert FETCHED < HEAD_WORDS
 
 # Words of a ring's control: entries written and given up, places in use, time of the base.
 R_HEAD, R_TAIL, R_SIZE, R_BASE_US = range(4)

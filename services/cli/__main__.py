@@ -51,9 +51,7 @@ def up(
     seed: Annotated[Text, _option("--seed", "Of the generator and of injected faults (1).", "N")] = None,
     lines: Annotated[Text, _option("--lines", "Multicast lines: a, or a and b (ab).", "a|ab")] = None,
     loss: Annotated[Text, _option("--loss", "Share of each line's datagrams that is dropped.", "P")] = None,
-    costs: Annotated[
-        Text, _option("--costs", "Costs of the signals: none, or the venues' (demo).", "demo|real")
-    ] = None,
+    costs: Annotated[Text, _option("--costs", "Of the signals: none, or the venues' (demo).", "demo|real")] = None,
     config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
     state_dir: Annotated[Text, _option("--state-dir", "Journal, positions, kill switch (var).", "DIR")] = None,
     report: Annotated[Text, _option("--report", "Write the report there as JSON.", "FILE")] = None,

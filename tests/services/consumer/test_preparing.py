@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +14,10 @@ from libs.config import PositiveDecimal
 from libs.engine import words
 from libs.errors import ConfigError
 from libs.features.history import BUCKETS
-from libs.features.microprice import Table
+from libs.features.microprice import Table, TableFile, Training, write
 from libs.market.config import ConsumerConfig, SymbolConfig, load_consumer_config
 from libs.market.symbol_table import t_name, t_shard
+from services.consumer.__main__ import main
 from services.consumer.preparing import put_microprices, register_symbols, spinning, tell_kernels
 from services.consumer.settings import Settings
 from tests.conftest import ROOT
@@ -97,3 +101,19 @@ def test_a_microprice_of_another_tick_is_refused() -> None:
     table = Table("okx", "BTC-USDT", (1, -2), np.zeros((2, 2)))
     with pytest.raises(ConfigError, match=r"tick_size of okx BTC-USDT: expected its microprice's \(1e-2\), found 0.10"):
         put_microprices(Host().engine, Settings(), config, [table])
+
+
+def test_a_consumer_with_another_instruments_table_does_not_start(tmp_path: Path, capsys: Any) -> None:
+    """Exit 2 before anything is opened, naming the table, what was expected and what was found."""
+    training = Training(start="a", end="b", rows=1, moves=100, sources=("c",))
+    table = TableFile(
+        kind="microprice", version=1, exchange="okx", symbol="BTC-USDT", tick=PositiveDecimal("0.1"), buckets=2,
+        spreads=1, table=((0.0, -0.5), (0.0, 0.5)), training=training,
+    )  # fmt: skip
+    write(tmp_path / "table.json", table)
+    named = {"processing_config": {"microprice": {"okx ETH-USDT": "table.json"}}}
+    (tmp_path / "symbols.json").write_text(json.dumps(named))
+    (tmp_path / "consumer.toml").write_text('symbols_file = "symbols.json"\nhttp_port = 0\n')
+    assert main(["--config", str(tmp_path / "consumer.toml")]) == 2
+    said = "symbol: expected a table of okx ETH-USDT, found one of okx BTC-USDT"
+    assert capsys.readouterr().err == f"consumer: {tmp_path / 'table.json'}: {said}\n"
