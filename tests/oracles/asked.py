@@ -50,8 +50,9 @@ class Count:
 
     def __str__(self) -> str:
         return (
-            f"{self.events:,} events, {self.values:,} values, {self.defined:,} defined, {self.equal:,} equal to the last"
-            f" bit, {self.left_out:,} left out, worst {self.worst:.2f} ulp ({self.where}), {len(self.wrong)} disagree"
+            f"{self.events:,} events, {self.values:,} values, {self.defined:,} defined, {self.equal:,} equal to the"
+            f" last bit, {self.left_out:,} left out, worst {self.worst:.2f} ulp ({self.where}),"
+            f" {len(self.wrong)} disagree"
         )
 
 

@@ -25,10 +25,10 @@ FROM moved;
 CREATE TABLE returns AS
 WITH pairs AS (
     SELECT e.exchange, e.symbol, e.stretch, e.n, e.t, twice_mid AS m, lag(twice_mid) OVER w AS m0,
-           two_sided AND lag(two_sided) OVER w AS both
+           two_sided AND lag(two_sided) OVER w AS two_mids
     FROM events e JOIN present p USING (exchange, symbol, n)
     WINDOW w AS (PARTITION BY e.exchange, e.symbol, e.stretch ORDER BY e.n)
 )
 SELECT exchange, symbol, stretch, n, t,
-       CASE WHEN both THEN pow(2 * atanh((m - m0)::DOUBLE / (m + m0)::DOUBLE), 2) ELSE 0 END AS squared
+       CASE WHEN two_mids THEN pow(2 * atanh((m - m0)::DOUBLE / (m + m0)::DOUBLE), 2) ELSE 0 END AS squared
 FROM pairs;
