@@ -79,6 +79,8 @@ def ask(folder: Path, levels: int = LEVELS, change: Change = str) -> tuple[np.nd
 
     Parameters
     ----------
+    levels : int
+        Recorded a side, at least 20.
     change : callable
         What is done to the text of the queries first.
     """
@@ -116,7 +118,8 @@ def compare(mine: np.ndarray, theirs: np.ndarray) -> Count:
         wrong = asked & (np.isnan(a) != np.isnan(b))
         distance = np.zeros(len(a))
         distance[both] = np.abs(a - b)[both]
-        steps = distance / np.spacing(np.maximum(np.abs(a), np.finfo(float).tiny))
+        with np.errstate(over="ignore"):
+            steps = distance / np.spacing(np.maximum(np.abs(a), np.finfo(float).tiny))
         if name in SUMMED:
             wrong |= both & (distance > RELATIVE * np.abs(a))
         else:

@@ -11,6 +11,7 @@ FROM (SELECT exchange, symbol, price_exponent, size_exponent FROM book
       UNION ALL SELECT exchange, symbol, NULL, size_exponent FROM trades)
 GROUP BY ALL;
 
+-- A book stops being valid after the sequence that its row of status names.
 CREATE TABLE ends AS
 SELECT exchange, symbol, sequence FROM status WHERE kind = 'invalid';
 
@@ -20,7 +21,7 @@ WITH placed AS (
            whole(bid_prices, price_exponent, price_unit) AS bp, whole(bid_sizes, size_exponent, size_unit) AS bq,
            whole(ask_prices, price_exponent, price_unit) AS ap, whole(ask_sizes, size_exponent, size_unit) AS aq,
            (SELECT count(*) FROM ends e
-            WHERE e.exchange = b.exchange AND e.symbol = b.symbol AND e.sequence <= b.sequence) AS stretch
+            WHERE e.exchange = b.exchange AND e.symbol = b.symbol AND e.sequence < b.sequence) AS stretch
     FROM book b JOIN unit USING (exchange, symbol)
 )
 SELECT *, row_number() OVER (PARTITION BY exchange, symbol ORDER BY sequence) AS n,
