@@ -5,7 +5,7 @@
     python -m scripts.read_recording recording/ --symbol BTC-USDT
 
 Prints rows and span by stream, what is missing, and for each book its spread, depth and prints; with ``--symbol`` also
-the share of time in each state of the NBBO. The same can be asked with SQL: ``cd recording && duckdb -init schema.sql``.
+the share of time in each state of the NBBO. SQL answers the same: ``cd recording && duckdb -init schema.sql``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import polars as pl
 
 SHOWN: dict[str, Any] = {
     "tbl_rows": 60,
+    "tbl_cols": -1,
     "tbl_width_chars": 140,
     "tbl_hide_dataframe_shape": True,
     "tbl_hide_column_data_types": True,
@@ -62,19 +63,19 @@ def missing(root: Path) -> pl.DataFrame:
     return (
         status.filter(pl.col("kind").is_in(MISSING))
         .group_by("exchange", "kind")
-        .agg(times=pl.len(), said=pl.col("note").drop_nulls().first())
+        .agg(pl.len().alias("times"), pl.col("^note$").drop_nulls().first())
         .sort("exchange", "kind")
         .collect()
     )
 
 
 def books(root: Path, symbol: str) -> pl.DataFrame:
-    """Return a line a book: rows, share that is valid, median spread and depth within 10 bps, prints and their volume."""
+    """Return a line a book: rows, share that is valid, median spread and depth within 10 bps, prints, volume."""
     features, trades = scan(root, "features"), scan(root, "trades")
     if features is None:
         return pl.DataFrame()
     key = ["exchange", "symbol"]
-    wanted = pl.col("symbol") == symbol if symbol else pl.lit(True)  # noqa: FBT003
+    wanted = pl.col("symbol") == symbol if symbol else pl.lit(True)
     found = (
         features.filter(wanted)
         .group_by(key)
