@@ -7,7 +7,6 @@ comments of DuckDB's columns and the descriptions on dashboards and in Parquet f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 PRESENT = "kernels.compute_row"
@@ -163,19 +162,6 @@ BY_NAME = {each.name: each for each in ALL}
 def descriptions() -> dict[str, str]:
     """Return what a person is told of each column, by name: on dashboards, in Parquet files, in a database."""
     return {each.name: each.description for each in ALL}
-
-
-def comments(table: str) -> Iterator[str]:
-    """Yield a DuckDB statement a column that puts its description on a table.
-
-    Parameters
-    ----------
-    table : str
-        Its name, as DuckDB reads it.
-    """
-    for name, text in descriptions().items():
-        quoted = text.replace("'", "''")
-        yield f"COMMENT ON COLUMN {table}.{name} IS '{quoted}'"
 
 
 def fillers(definitions: tuple[Definition, ...] = ALL) -> list[str]:

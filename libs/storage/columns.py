@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from libs.features.definitions import BY_NAME
 from libs.market.exchanges import EXCHANGES
+from libs.nbbo.arbitrage import PHASES
 from libs.nbbo.states import EXCLUSIONS
 
 SINCE_EPOCH_US = "µs since the epoch"
@@ -44,6 +46,7 @@ _COLUMNS = {
     "exchange": Description("Name of the exchange"),
     "valid": Description("Whether the book can be relied on"),
     "incomplete": Description("Whether a sum, a window or a level reaches past what is known"),
+    "notes": Description("What of the row is not whole, a bit each (libs/features/README.md)"),
     "flags": Description("State of the book, a bit each (libs/book/flags.py)"),
     "symbol": Description("Canonical symbol"),
     "session": Description("Session of the channel: its start", SINCE_EPOCH_NS),
@@ -77,6 +80,19 @@ _COLUMNS = {
     "ask_price": Description("Best ask price; 0 with ask_exchanges 0: none", PRICES),
     "mid": Description("Mean of best bid and best ask", "quote currency"),
     "spread": Description("Best ask less best bid", "quote currency"),
+    "quotes": Description("Bit set of the quote currencies joined, by their place in the symbol; 0: its own only"),
+    "bid_quote": Description("Place of the currency of bid_exchange's book among those joined"),
+    "ask_quote": Description("Place of the currency of ask_exchange's book among those joined"),
+    "phase": Description(", ".join(f"{code} {name}" for code, name in enumerate(PHASES))),
+    "ended_by": Description("State of the quote that ended it; a crossed one: another pair took its place"),
+    "route_size": Description("The smaller of what bid_exchange and ask_exchange alone show", "base currency"),
+    "gross": Description("Bid less ask", "quote currency"),
+    "gross_bps": Description("Bid less ask, of the mid", "bps"),
+    "net": Description("Bid less ask, less the taker fees of both fills", "quote currency"),
+    "net_bps": Description("The same, of the mid", "bps"),
+    "begin_ts_us": Description("Feed time of its begin", SINCE_EPOCH_US),
+    "best_ts_us": Description("Feed time of its best moment", SINCE_EPOCH_US),
+    "duration_us": Description("How long it has lasted", "µs"),
     "side": Description("Aggressor; null: the venue does not say"),
     "trade_id": Description("The venue's number of the print"),
     "price": Description("Price", PRICES),
@@ -92,6 +108,12 @@ _COLUMNS = {
 }
 
 _OF_TABLE = {
+    ("arbitrage", "state"): Description("State of the consolidated quote that it was last seen in"),
+    ("arbitrage", "bid_exchange"): Description("The exchange to sell at"),
+    ("arbitrage", "ask_exchange"): Description("The exchange to buy at"),
+    ("arbitrage", "bid_price"): Description("Best bid at its best moment so far, that of the largest net edge", PRICES),
+    ("arbitrage", "ask_price"): Description("Best ask at its best moment so far", PRICES),
+    ("arbitrage", "size"): Description("The smaller side of all exchanges that show the price", "base currency"),
     ("nbbo", "bid_size"): Description("Size at the best bid over all exchanges that show it", "base currency"),
     ("nbbo", "ask_size"): Description("Size at the best ask over all exchanges that show it", "base currency"),
     ("trades", "sent_ts_us"): Description("Scheduled send of the print", SINCE_EPOCH_US),
@@ -110,6 +132,8 @@ def describe(column: str, table: str = "") -> Description:
     table : str
         Stream; a name may mean a little more in one of them.
     """
+    if table == "features" and column in BY_NAME:
+        return Description(BY_NAME[column].description)
     found = _OF_TABLE.get((table, column)) or _COLUMNS.get(column)
     if found is None and column.endswith("_code"):
         return Description(f"Code of {column.removesuffix('_code')}")

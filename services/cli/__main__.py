@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from libs.errors import ConfigError, CrossbookError
+from services.cli import each
 
 BEGAN = time.monotonic()
 
@@ -26,10 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Text = str | None
-_PASSED_ON: dict[str, Any] = {
-    "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
-    "add_help_option": False,
-}
 
 
 def _option(names: str, help_text: str, metavar: str = "", hidden: bool = False) -> Any:
@@ -72,54 +69,7 @@ def up(
     return run_up(options, BEGAN)
 
 
-def _run_service(name: str, arguments: list[str]) -> None:
-    from services.cli.stack import service_command, service_environment
-
-    command = service_command(name, *arguments)
-    sys.stdout.flush()
-    os.execve(command[0], command, service_environment())
-
-
-@app.command(**_PASSED_ON)
-def replay(context: typer.Context) -> None:
-    """Multicast a recording or a synthetic market."""
-    _run_service("replay", context.args)
-
-
-@app.command(**_PASSED_ON)
-def feeder(context: typer.Context) -> None:
-    """Multicast the books and trades of live venues."""
-    _run_service("feeder", context.args)
-
-
-@app.command("fake-exchange", **_PASSED_ON)
-def fake_exchange(context: typer.Context) -> None:
-    """Play exchanges on this machine: real protocols, made-up markets, faults on demand."""
-    _run_service("fakes", context.args)
-
-
-@app.command(**_PASSED_ON)
-def consumer(context: typer.Context) -> None:
-    """Rebuild books from multicast; publish books, features, NBBO. Several: --shard I/N, --channels."""
-    _run_service("consumer", context.args)
-
-
-@app.command(**_PASSED_ON)
-def signals(context: typer.Context) -> None:
-    """Predict from feature rows."""
-    _run_service("signals", context.args)
-
-
-@app.command(**_PASSED_ON)
-def oms(context: typer.Context) -> None:
-    """Turn signals into risk-checked orders."""
-    _run_service("oms", context.args)
-
-
-@app.command(**_PASSED_ON)
-def record(context: typer.Context) -> None:
-    """Record books, trades, features, quotes and states as Parquet."""
-    _run_service("recorder", context.args)
+each.add_to(app)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import pytest
 
 from libs.book import kernels, state
 from libs.features import definitions, fillers, history
-from libs.features.definitions import ALL, COLUMNS, PRESENT, Definition, comments, descriptions
+from libs.features.definitions import ALL, COLUMNS, PRESENT, Definition
 from libs.streams.schemas import FEATURES
 from scripts import generate_features
 
@@ -67,19 +67,6 @@ def expanded(cell: str) -> set[str]:
         "realized_vol_1s, _60s": {"realized_vol_1s", "realized_vol_60s"},
     }
     return short.get(cell) or set(cell.split(", "))
-
-
-def test_duckdb_takes_the_comments() -> None:
-    """Each statement puts a column's description on a table."""
-    duckdb = pytest.importorskip("duckdb")
-    base = duckdb.connect()
-    base.execute(f"CREATE TABLE features ({', '.join(f'{name} DOUBLE' for name in COLUMNS)})")
-    for statement in comments("features"):
-        base.execute(statement)
-    found = dict(
-        base.execute("SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'features'").fetchall()
-    )
-    assert found == descriptions()
 
 
 def _example() -> dict[str, str]:

@@ -24,6 +24,7 @@ CODES = {
     "bid_exchange": EXCHANGES,
     "ask_exchange": EXCHANGES,
     "state": STATES,
+    "ended_by": STATES,
     "kind": STATUS_KINDS,
 }
 _SIDES = {1: "buy", -1: "sell"}

@@ -42,7 +42,6 @@ def crossbook(*arguments: str, **environment: str) -> subprocess.CompletedProces
         (["digest"], 2, "Missing argument 'PATH …'"),
         (["digest", "--compare", "one"], 2, "--compare: expected two files"),
         (["digest", "nowhere"], 3, "nowhere: no such recording"),
-        (["up", "--feed", "fake"], 2, "not available in this version"),
         (["up", "--source", "nowhere"], 3, "nowhere"),
         (["nope"], 2, "No such command 'nope'"),
         (["tail", "orderz"], 2, "(near: orders"),
