@@ -256,7 +256,7 @@ def test_the_control_api_arms_faults_and_tells_the_truth() -> None:
                 assert answer.status == 400
             async with session.get(f"{fake.rest}/fake/truth?symbol=BTC-USDT") as answer:
                 assert len((await answer.json())["bids"]) == 20
-            async with session.get(f"{fake.rest}/fake/truth?symbol=BTC-XXX") as answer:
+            async with session.get(f"{fake.rest}/fake/truth?symbol=BTC-NONE") as answer:
                 assert answer.status == 404
 
     play("binance", body)
