@@ -67,7 +67,7 @@ def test_it_prints_what_it_finds(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert read_recording.main([str(folder), "--symbol", "BTC-USDT"]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in ("features", "break", "BTC-USDT", "locked"))
-    assert read_recording.main([str(folder), "--symbol", "XXX-USDT"]) == 2
+    assert read_recording.main([str(folder), "--symbol", "NONE-USDT"]) == 2
     assert read_recording.main([str(tmp_path)]) == 2
     assert read_recording.main([str(tmp_path / "none")]) == 2
     assert "expected a folder that crossbook record wrote" in capsys.readouterr().err
