@@ -62,7 +62,7 @@ class FakeBinance(FakeVenue):
         """Take streams that the address names."""
         path = client.request.path
         named = client.request.query.get("streams", "") or (path[4:] if path.startswith("/ws/") else "")
-        client.state["wrapped"] = path.startswith("/stream")
+        client.state["wrapped"] = path.endswith("/stream")
         for stream in filter(None, named.split("/")):
             symbol, _, channel = stream.partition("@")
             client.topics[symbol.upper(), channel.partition("@")[0]] = stream

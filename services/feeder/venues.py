@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from libs.market.instruments import Instrument
-from libs.venues import okx
+from libs.venues import binance, okx
 from libs.venues.core import VenueCore, VenueRules
 from libs.venues.okx.symbols import INSTRUMENT_PATHS as OKX_INSTRUMENTS
 
@@ -79,5 +80,32 @@ _OKX = Feed(
     openings=(3.0, 3.0),
 )
 
-FEEDS: dict[str, Feed] = {feed.name: feed for feed in (_OKX,)}
+
+def _binance(name: str, ws: str, ws_path: str, rest: str, rules: binance.Rules, weight_per_min: float) -> Feed:
+    return Feed(
+        name,
+        "binance",
+        ws=ws,
+        ws_path=ws_path,
+        rest=rest,
+        instruments=(rules.instrument_path,),
+        rules=rules,
+        core=partial(binance.BinanceCore, rules=rules),
+        weight_per_min=weight_per_min,
+        instruments_weight=20,
+        messages_per_s=3.0,
+        # 300 in 5 minutes.
+        openings=(5.0, 0.9),
+    )
+
+
+_BINANCE = (
+    _binance("binance", "wss://stream.binance.com:9443", "/stream", "https://api.binance.com", binance.SPOT, 4800.0),
+    _binance("binance_usdm", "wss://fstream.binance.com", "/public/stream", "https://fapi.binance.com", binance.USDM,
+             1920.0),
+    _binance("binance_coinm", "wss://dstream.binance.com", "/stream", "https://dapi.binance.com", binance.COINM,
+             1920.0),
+)  # fmt: skip
+
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (*_BINANCE, _OKX)}
 """By name."""

@@ -5,7 +5,7 @@ Levels stay raw bytes: :mod:`libs.venues.levels` reads them. Update ids are the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -46,7 +46,7 @@ class AggTrade(msgspec.Struct, frozen=True, gc=False):
 
 
 class BookTicker(msgspec.Struct, frozen=True, gc=False):
-    """``bookTicker``: best bid b with size B, best ask a with size A, as of update id u."""
+    """``bookTicker``: best bid b with size B, best ask a with size A, as of update id u; T ms (futures)."""
 
     s: str
     u: int
@@ -54,6 +54,7 @@ class BookTicker(msgspec.Struct, frozen=True, gc=False):
     B: str
     a: str
     A: str
+    T: int | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +78,25 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Raw = NOTHING
 
 
+class Problem(msgspec.Struct, frozen=True, gc=False):
+    """What is wrong with a request."""
+
+    code: int | None = None
+    msg: str = ""
+
+
+class Notice(msgspec.Struct, frozen=True, gc=False):
+    """What is no stream: an answer to a request (``id``, ``error``), or an event of the connection."""
+
+    e: str | None = None
+    id: int | str | None = None
+    error: Problem | None = None
+    code: int | None = None
+    msg: str = ""
+
+
 decode_envelope = msgspec.json.Decoder(Envelope).decode
+decode_notice = msgspec.json.Decoder(Notice).decode
 decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 Message = Depth | Trade | AggTrade | BookTicker
 DECODERS: dict[str, Callable[[msgspec.Raw], Message]] = {
@@ -87,3 +106,8 @@ DECODERS: dict[str, Callable[[msgspec.Raw], Message]] = {
     "bookTicker": msgspec.json.Decoder(BookTicker).decode,
 }
 """By the part of the stream's name after ``@`` (``depth@100ms`` is depth)."""
+
+
+def request(method: str, streams: Sequence[str], number: int) -> str:
+    """Return a SUBSCRIBE or UNSUBSCRIBE of streams."""
+    return msgspec.json.encode({"method": method, "params": streams, "id": number}).decode()
