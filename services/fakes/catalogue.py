@@ -60,6 +60,7 @@ PLAYS: dict[str, Play] = {
     "binance_coinm": Play(FakeBinance, coinm, INVERSE, {"kind": Market.COINM}, 0),
     "bybit": Play(FakeBybit, joined, SPOT, {"category": "spot"}),
     "bybit_linear": Play(FakeBybit, joined, PERPETUALS, {"category": "linear"}, -3),
+    "bybit_inverse": Play(FakeBybit, joined, INVERSE, {"category": "inverse"}, 0),
     "coinbase": Play(FakeCoinbase, str, ("BTC-USDT", "ETH-USDT"), {}, -8),
     "okx": Play(FakeOkx, okx, SPOT, {}),
     "deribit": Play(FakeDeribit, deribit, INVERSE, {}, 0),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from libs.market.instruments import Instrument
-from libs.venues import binance, okx
+from libs.venues import binance, bybit, okx
 from libs.venues.core import VenueCore, VenueRules
 from libs.venues.okx.symbols import INSTRUMENT_PATHS as OKX_INSTRUMENTS
 
@@ -107,5 +107,27 @@ _BINANCE = (
              1920.0),
 )  # fmt: skip
 
-FEEDS: dict[str, Feed] = {feed.name: feed for feed in (*_BINANCE, _OKX)}
+
+def _bybit(name: str, rules: bybit.Rules) -> Feed:
+    return Feed(
+        name,
+        "bybit",
+        ws="wss://stream.bybit.com",
+        ws_path=f"/v5/public/{rules.category}",
+        rest="https://api.bybit.com",
+        instruments=(rules.instrument_path,),
+        rules=rules,
+        core=partial(bybit.BybitCore, rules=rules),
+        # 500 in 5 minutes.
+        openings=(5.0, 1.5),
+    )
+
+
+_BYBIT = (
+    _bybit("bybit", bybit.SPOT),
+    _bybit("bybit_linear", bybit.LINEAR),
+    _bybit("bybit_inverse", bybit.INVERSE),
+)
+
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (*_BINANCE, *_BYBIT, _OKX)}
 """By name."""
