@@ -6,7 +6,7 @@ SOURCES := libs services scripts tests
 ARGS ?=
 TO ?= var/bench/bench.md
 
-.PHONY: help setup up test check lint format bench fuzz lock dashboards alerts clean
+.PHONY: help setup up test check lint format bench fuzz lock dashboards features alerts clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ fuzz: setup  ## Ten million mutated datagrams, then the property tests with many
 
 dashboards: setup  ## Write grafana/dashboards anew
 	$(BIN)/python -m scripts.generate_dashboards
+
+features: setup  ## Write libs/features/fillers.py and README.md anew from definitions.py
+	$(BIN)/python -m scripts.generate_features
 
 lock: setup  ## Pin requirements/*.in with hashes; UPGRADE=1 moves versions
 	scripts/lock.sh

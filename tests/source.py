@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("libs", "services", "scripts")
 RUNTIME_SERVICES = ("replay", "consumer", "signals", "oms")
+SERVICES = (*RUNTIME_SERVICES, "recorder")
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -27,6 +27,7 @@ from libs.book.state import (
     IDLE,
     KNOWN_SET,
     LEVELS,
+    LIVES,
     MODE,
     NOTHING_CUT,
     NOTHING_KNOWN,
@@ -222,6 +223,7 @@ def _end_snapshot(prices: np.ndarray, words: np.ndarray, base: int, feed_ts_us: 
         return
     if words[base + FLAGS] & (INVALID ^ SUSPECT):
         words[base + VALID_SINCE_US] = feed_ts_us
+        words[base + LIVES] += 1
     words[base + FLAGS] &= ~NEEDS_SNAPSHOT
 
 

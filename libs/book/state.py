@@ -54,6 +54,7 @@ BORN = 41
 CUT = 42
 STAGE = 43  # 1 + place of the REFRESH being collected; 0: none
 REFUSAL = 44
+LIVES = 45
 REFRESH_TOPS = 48  # eight words, below
 COUNTERS = 56  # eight words, below
 WORDS = 64
@@ -105,6 +106,8 @@ class Books(NamedTuple):
         Of the message that completed the last event.
     valid_since_us : int64[rows]
         Feed time of the event that made the book valid.
+    lives : int64[rows]
+        How often one did.
     settled, broken, levels : int64[rows]
         What the last apply_message did; see there.
     tick, tick_exp, lot, lot_exp, multiplier, multiplier_exp, inverse : int64[rows]
@@ -140,6 +143,7 @@ _COLUMNS = {
     "exchange_ts_us": EXCHANGE_TS_US,
     "feed_ts_us": FEED_TS_US,
     "valid_since_us": VALID_SINCE_US,
+    "lives": LIVES,
     "settled": SETTLED,
     "broken": BROKEN,
     "levels": LEVELS,

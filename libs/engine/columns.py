@@ -32,6 +32,7 @@ LOST_UPTO = 29  # the last sequence of the session that was given up
 BUFFERED = 30  # deltas that wait for a requested snapshot
 UNACCOUNTED = 31  # by how much the two equations were off at the last heartbeat
 DOUBTED = 32  # 1 while the channel's books carry SUSPECT
+FEED_BACK = 33  # messages whose feed time lay before that of an earlier one: taken as that
 COLUMNS = 40
 assert REFUSED + len(REFUSALS) <= PENDING_PARTS
 
@@ -41,6 +42,7 @@ NBBO_ROWS = 1
 ARBITRAGES_OPENED = 2
 ARBITRAGES_REAL = 3
 ARBITRAGES_CLOSED = 4
+ROWS_CUT = 5  # features rows with a window that its history was too short for
 TOTALS = 16
 
 # Words of ``process_settings``.

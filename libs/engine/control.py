@@ -42,17 +42,19 @@ from libs.engine.directory import (
     LEDGER,
     SCRATCH,
     SETTINGS,
-    TRADES_MISSED_US,
     WAITING,
     book_count,
     book_word,
     books_of,
     exchange_of,
+    history_of,
 )
 from libs.engine.quotes import let_crosses_age
 from libs.engine.rows import INSTRUMENT_SEEN, NEW_SESSION, RANGE_LOST, SESSION_ENDED, put_status
 from libs.engine.slots import NO_BOOK, OTHER_SHARD, REFUSALS, byte_of, signed_byte_of
 from libs.engine.waiting import NEWEST_SEQUENCE, UPTO, WANTED_NS, forget, void, want_snapshot
+from libs.features.notes import note_trades_missed
+from libs.features.trades import forget_trades
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2, words2_row
@@ -125,7 +127,7 @@ def on_status(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> Non
     for i in range(b if one else 0, b + 1 if one else book_count(p)):
         if exchange_of(p, i) == ch:
             if code == 8:
-                words1(p, TRADES_MISSED_US)[i] = ledger[LAST_FEED_US]
+                note_trades_missed(history_of(p), i, ledger[LAST_FEED_US])
             drop = set_mask & (NO_SNAPSHOT | BAD | VENUE_DOWN) != 0
             if drop:
                 void(p, i, slots[at + 2])
@@ -188,6 +190,8 @@ def on_lost(p: np.ndarray, ch: int, lost: int, first: int, opened_ns: int, mono_
     for b in range(book_count(p)):
         # A book that waits for its first snapshot has nothing to lose, and must not keep the hole open for ever.
         waits = book_word(p, b, state_book.FLAGS) & NO_SNAPSHOT != 0 and book_word(p, b, state_book.PARTS) == 0
+        if exchange_of(p, b) == ch:
+            note_trades_missed(history_of(p), b, ledger[LAST_FEED_US])
         if exchange_of(p, b) == ch and not waits:
             change_flags(p, b, GAP, 0, True, ledger[LAST_SENT_US], 0, now)
             want_snapshot(p, b, mono_ns)
@@ -223,11 +227,14 @@ def on_session(p: np.ndarray, ch: int, session: int, old: int) -> None:
         for b in range(book_count(p)):
             if exchange_of(p, b) == ch:
                 forget(p, b, NEWEST_SEQUENCE)
+                forget_trades(history_of(p), b)
                 words2(p, WAITING)[b, UPTO] = 0
                 words2(p, WAITING)[b, WANTED_NS] = 0
         _change_channel(p, ch, NO_SNAPSHOT, SUSPECT, True, ledger[LAST_SENT_US])
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     put_status(p, NEW_SESSION, ch, -1, 0, ledger[LAST_FEED_US], ledger[LAST_SENT_US], now)
+    if old != 0:
+        ledger[LAST_FEED_US] = 0
 
 
 @kernel

@@ -173,11 +173,11 @@ def note_event(p: np.ndarray, b: int) -> None:
 
 
 @kernel
-def note_features(p: np.ndarray, b: int, incomplete: int) -> None:
+def note_features(p: np.ndarray, b: int, notes: int) -> None:
     """Take in a book's features record: every column as its bits, all NaN alike."""
     row, record = words2_row(p, OUT_FEATURES, b), words1(p, DIGEST_RECORD)
     record[0] = book_word(p, b, state_book.FEED_TS_US)
-    record[1] = incomplete
+    record[1] = notes
     n = len(row) - TOPS_OF_FEATURES
     for k in range(n):
         record[2 + k] = canonical(row[TOPS_OF_FEATURES + k])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from libs.book.state import WORDS, Books
+from libs.features.history import History
 from libs.jit import kernel
 from libs.market.symbol_table import SymbolTable
 from libs.memory import bytes1, bytes2, directory, floats1, floats2, words1, words2, words3
@@ -32,7 +33,6 @@ NAMES = (
     "totals",
     "process_settings",
     "process_rows",
-    "trades_missed_us",
     "heard",
     "process_scratch",
     "lines",
@@ -76,6 +76,9 @@ NAMES = (
     "digest_trace_control",
     "digest_shadow",
     *(f"digest_nbbo_{name}" for name in Nbbo._fields),
+    "history_heads",
+    "history_rings",
+    "history_layout",
 )
 
 (
@@ -94,7 +97,6 @@ NAMES = (
     TOTALS,
     SETTINGS,
     ROWS,
-    TRADES_MISSED_US,
     HEARD,
     SCRATCH,
     LINES_STATE,
@@ -105,8 +107,8 @@ NAMES = (
     WAITING,
     WAITING_LOG,
     WAITING_CONTROL,
-) = range(26)
-SEQUENCER = 26
+) = range(25)
+SEQUENCER = 25
 TABLE = SEQUENCER + len(Sequencer._fields)
 BOOKS = TABLE + len(SymbolTable._fields)
 NBBO = BOOKS + len(Books._fields)
@@ -143,6 +145,7 @@ DIGEST_BOOKS = JOINED_NBBO + len(Nbbo._fields)
     DIGEST_SHADOW,
     DIGEST_NBBO,
 ) = range(DIGEST_BOOKS + 1, DIGEST_BOOKS + 9)
+HISTORY = DIGEST_NBBO + len(Nbbo._fields)
 
 
 def build(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -186,6 +189,13 @@ def table_of(d: np.ndarray) -> SymbolTable:
 def books_of(d: np.ndarray) -> Books:
     """Return the books."""
     return Books(words3(d, BOOKS), words3(d, BOOKS + 1), words1(d, BOOKS + 2), words1(d, BOOKS + 3))
+
+
+@kernel(inline=True)
+def history_of(d: np.ndarray) -> History:
+    """Return what the features' windows need of the past."""
+    k = HISTORY
+    return History(words2(d, k), floats2(d, k), words2(d, k + 1), floats2(d, k + 1), words1(d, k + 2))
 
 
 @kernel(inline=True)

@@ -28,13 +28,13 @@ from libs.engine.directory import (
     ROWS,
     SCRATCH,
     SETTINGS,
-    TRADES_MISSED_US,
     WAITING,
     WAITING_CONTROL,
     WAITING_LOG,
     book_count,
     book_word,
     books_of,
+    history_of,
 )
 from libs.engine.quotes import update_nbbo
 from libs.engine.rows import put_trade, show_book
@@ -56,12 +56,12 @@ from libs.engine.waiting import (
     take_oldest,
     want_snapshot,
 )
+from libs.features import notes as features
+from libs.features.trades import note_trade
 from libs.jit import kernel
 from libs.libc import CLOCK_REALTIME, now_ns
 from libs.memory import words1, words2, words2_row
 from libs.telemetry.hdr_kernels import record
-
-TRADE_WINDOW_US = 1_000_000
 
 
 @kernel
@@ -89,6 +89,17 @@ def _interrupted(p: np.ndarray, slots: np.ndarray, at: int, b: int, before: int)
     show_book(p, b, slots[at + 3], slots[at + 6], now, False)
     update_nbbo(p, b, slots[at + 3], now)
     return book_word(p, b, state_book.FLAGS)
+
+
+@kernel
+def _note_event(p: np.ndarray, b: int, feed_us: int) -> None:
+    """Take a completed event into the book's history, and the flag away once no window misses a print any more."""
+    history = history_of(p)
+    flags = book_word(p, b, state_book.FLAGS)
+    if not flags & book.NEEDS_SNAPSHOT:
+        features.note_event(history, books_of(p), b)
+    if flags & TRADES_MISSED and features.trades_are_whole(history, b, feed_us):
+        book.set_flags(books_of(p), b, 0, TRADES_MISSED)
 
 
 @kernel
@@ -130,8 +141,7 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
         ledger[EVENTS] += 1
         if book_word(p, b, state_book.FLAGS) & CROSSED:
             ledger[CROSSED_EVENTS] += 1
-        if before & TRADES_MISSED and slots[at + 5] - words1(p, TRADES_MISSED_US)[b] > TRADE_WINDOW_US:
-            book.set_flags(books, b, 0, TRADES_MISSED)
+        _note_event(p, b, slots[at + 5])
         notice_validity(p, b, before, False, sent_us, now)
         if digested:
             note_event(p, b)
@@ -146,6 +156,8 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
         return
     if code == book.REFRESH_DIVERGED:
         ledger[DIVERGED] += 1
+    elif code in (book.REFRESH_HEALED, book.REFRESH_SAME):
+        features.note_refresh(history_of(p), books, b)
     if book_word(p, b, state_book.FLAGS) != before:
         notice_validity(p, b, before, True, sent_us, now)
         show_book(p, b, sent_us, recv_ns, now, False)
@@ -159,12 +171,17 @@ def on_trade(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int) -> None
     price = slots[at + 8]
     size = slots[at + 9]
     flags = byte_of(word, 0)
-    if price < 0 or size < 0:
+    if price < 0 or size <= 0:
         words2_row(p, LEDGER, ch)[REFUSED + BAD_BODY] += 1
+        if price < 0 or size < 0:
+            # Something was traded that nobody can say. A size of 0 is no trade at all.
+            features.note_trades_missed(history_of(p), b, slots[at + 5])
         return
     words2_row(p, LEDGER, ch)[APPLIED] += 1
     words2_row(p, LEDGER, ch)[TRADES] += 1
     side = 0 if flags & 2 else (1 if flags & 1 else -1)
+    waits = book_word(p, b, state_book.FLAGS) & book.NEEDS_SNAPSHOT != 0
+    note_trade(history_of(p), b, side, size, signed_byte_of(word, 2), slots[at + 2], slots[at + 5], waits)
     put_trade(p, b, side, slots, at, signed_byte_of(word, 1), signed_byte_of(word, 2))
 
 
@@ -221,6 +238,7 @@ def on_requested(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mon
     show_book(p, b, slots[at + 3], slots[at + 6], now, False)
     update_nbbo(p, b, slots[at + 3], now)
     if code == book.REFRESH_HEALED:
+        features.note_refresh(history_of(p), books_of(p), b)
         _splice(p, ch, b, sequence, mono_ns)
 
 

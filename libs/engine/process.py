@@ -6,7 +6,17 @@ import numpy as np
 
 from libs.book.kernels import M_REFRESH
 from libs.engine.books import hear
-from libs.engine.columns import BATCH, BUSY_POLL, DIGEST, LAST_FEED_US, LAST_SENT_US, MESSAGES, REFUSED, REQUEST_BELL
+from libs.engine.columns import (
+    BATCH,
+    BUSY_POLL,
+    DIGEST,
+    FEED_BACK,
+    LAST_FEED_US,
+    LAST_SENT_US,
+    MESSAGES,
+    REFUSED,
+    REQUEST_BELL,
+)
 from libs.engine.conflation import flush_features
 from libs.engine.control import on_heartbeat, on_instrument, on_lost, on_session, on_status, on_suspect, tick
 from libs.engine.digests import note_message
@@ -27,6 +37,14 @@ from libs.sequencing.state import CHANNELS
 TICK_NS = 10_000_000
 
 
+@kernel(inline=True)
+def _clamp(slots: np.ndarray, at: int, ledger: np.ndarray) -> None:
+    """Let feed time not go back on a channel: a message that would is taken as of the one before, and counted."""
+    if slots[at + 5] < ledger[LAST_FEED_US]:
+        slots[at + 5] = ledger[LAST_FEED_US]
+        ledger[FEED_BACK] += 1
+
+
 @kernel
 def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) -> None:
     """Process the record whose first slot starts at word ``at`` of channel ``ch``'s ring."""
@@ -42,6 +60,7 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
             words1(p, HEARD)[b] = 1
     if kind == BOOK:
         ledger[MESSAGES] += 1
+        _clamp(slots, at, ledger)
         if not byte_of(slots[at + 1], 0) & M_REFRESH:
             ledger[LAST_FEED_US] = slots[at + 5]
         if digested:
@@ -49,6 +68,7 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
         on_book(p, slots, at, ch, b, mono_ns)
     elif kind == TRADE:
         ledger[MESSAGES] += 1
+        _clamp(slots, at, ledger)
         ledger[LAST_FEED_US] = slots[at + 5]
         if digested:
             note_message(p, slots, at, ch, kind, b)

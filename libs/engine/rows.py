@@ -7,7 +7,7 @@ import numpy as np
 from libs.book import state as state_book
 from libs.book.flags import INVALID
 from libs.book.kernels import copy_top
-from libs.engine.columns import DEPTH_LEVELS, DIGEST, FEATURE_ROWS, LIQUIDITY_BPS, SESSION
+from libs.engine.columns import DEPTH_LEVELS, DIGEST, FEATURE_ROWS, LIQUIDITY_BPS, ROWS_CUT, SESSION
 from libs.engine.conflation import is_fresh, queue_features
 from libs.engine.digests import note_features
 from libs.engine.directory import (
@@ -26,6 +26,7 @@ from libs.engine.directory import (
     book_word,
     books_of,
     exchange_of,
+    history_of,
     symbol_of,
 )
 from libs.engine.outputs import (
@@ -38,7 +39,7 @@ from libs.engine.outputs import (
     queue_id,
     queue_room,
 )
-from libs.features.kernels import compute_row, quotes
+from libs.features.kernels import INCOMPLETE, WINDOW_CUT, complete_row, quotes
 from libs.jit import kernel
 from libs.memory import bytes2, fence, floats2, load_acquire, load_i64, store_release, words1, words2, words2_row
 from libs.streams.schemas import TOP_LEVELS
@@ -67,14 +68,14 @@ def put_name(p: np.ndarray, row: np.ndarray, word: int, book: int) -> None:
 
 @kernel
 def _put_key(
-    p: np.ndarray, row: np.ndarray, b: int, incomplete: int, sent_us: int, recv_ns: int, now: int, fresh: bool
+    p: np.ndarray, row: np.ndarray, b: int, notes: int, sent_us: int, recv_ns: int, now: int, fresh: bool
 ) -> None:
     """Write the words that features and book records share; ``fresh``: the record before was taken."""
     flags = book_word(p, b, state_book.FLAGS)
     exchange = exchange_of(p, b)
     valid = 1 if flags & INVALID == 0 else 0
     row[0] = b | symbol_of(p, b) << 32
-    row[1] = exchange | valid << 8 | incomplete << 16 | flags << 32
+    row[1] = exchange | valid << 8 | (notes & INCOMPLETE != 0) << 16 | notes << 24 | flags << 32
     if row[KEY_SYMBOL] == 0:
         put_name(p, row, KEY_SYMBOL, b)
     row[KEY_SESSION] = words2_row(p, LEDGER, exchange)[SESSION]
@@ -117,20 +118,21 @@ def _mark(row: np.ndarray, flags: int) -> None:
     """Put flags into a record that was made before they changed."""
     if row[KEY_SYMBOL] != 0:
         valid = 1 if flags & INVALID == 0 else 0
-        row[1] = (row[1] & 0xFF00FF) | valid << 8 | flags << 32
+        row[1] = (row[1] & 0xFFFF00FF) | valid << 8 | flags << 32
 
 
 @kernel
 def _put_features(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int) -> int:
     values = floats2(p, OUT_FEATURES)[b]
-    incomplete = compute_row(
-        books_of(p), b, words1(p, SETTINGS)[DEPTH_LEVELS], words1(p, SETTINGS)[LIQUIDITY_BPS], values[FEATURE_COLUMNS:]
-    )
+    notes = complete_row(
+        history_of(p), books_of(p), b, words1(p, SETTINGS)[DEPTH_LEVELS], words1(p, SETTINGS)[LIQUIDITY_BPS],
+        values[FEATURE_COLUMNS:],
+    )  # fmt: skip
     _put_key(
         p,
         words2(p, OUT_FEATURES)[b],
         b,
-        incomplete,
+        notes,
         sent_us,
         recv_ns,
         now,
@@ -138,9 +140,11 @@ def _put_features(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int) -
     )
     quotes(books_of(p), b, values[FEATURE_TOPS:FEATURE_COLUMNS])
     words1(p, TOTALS)[FEATURE_ROWS] += 1
+    if notes & WINDOW_CUT:
+        words1(p, TOTALS)[ROWS_CUT] += 1
     if words1(p, SETTINGS)[DIGEST] != 0:
-        note_features(p, b, incomplete)
-    return incomplete
+        note_features(p, b, notes)
+    return notes
 
 
 @kernel
@@ -156,14 +160,14 @@ def show_book(p: np.ndarray, b: int, sent_us: int, recv_ns: int, now: int, with_
     version = words1(p, OUT_BOOK_VERSION)[b]
     store_release(words1(p, OUT_BOOK_VERSION), b, version + 1)
     fence()
-    incomplete = 0
+    notes = 0
     if with_features:
-        incomplete = _put_features(p, b, sent_us, recv_ns, now)
+        notes = _put_features(p, b, sent_us, recv_ns, now)
     else:
         _mark(words2(p, OUT_FEATURES)[b], book_word(p, b, state_book.FLAGS))
     if book_word(p, b, state_book.VERSION) & 1 == 0:
         row = words2(p, OUT_BOOKS)[b]
-        _put_key(p, row, b, incomplete, sent_us, recv_ns, now, load_acquire(words1(p, OUT_BOOK_DIRTY), b) == 0)
+        _put_key(p, row, b, notes, sent_us, recv_ns, now, load_acquire(words1(p, OUT_BOOK_DIRTY), b) == 0)
         _put_levels(p, row, b)
     else:
         # In the middle of an event: what was last shown stays, with the flags of now.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,11 @@ from libs.engine.columns import COLUMNS, DIGEST, DIGEST_TRACED, PROCESS_SETTINGS
 from libs.engine.conflation import PACE_WORDS
 from libs.engine.directory import build
 from libs.engine.words import COUNTS, LINE_WORDS, LINES, RECEIVE_SETTINGS_WORDS
+from libs.features import history as feature_history
+from libs.features.history import History
+from libs.features.microprice import Table, put
 from libs.market import symbol_table
+from libs.market.exchanges import exchange_id
 from libs.market.symbol_table import SymbolTable
 from libs.nbbo import arbitrage, families
 from libs.nbbo import state as nbbo_state
@@ -65,7 +69,14 @@ def _stripped(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.nda
 
 
 def spec(
-    *, ring_capacity: int, max_books: int, max_symbols: int, depth: int, max_families: int = 0, digest: bool = False
+    *,
+    ring_capacity: int,
+    max_books: int,
+    max_symbols: int,
+    depth: int,
+    max_families: int = 0,
+    digest: bool = False,
+    history: Mapping[str, int] | None = None,
 ) -> Shapes:
     """Return name → (dtype, shape) of every array of a consumer.
 
@@ -81,6 +92,8 @@ def spec(
         Families of joined quote currencies (libs.nbbo.families).
     digest : bool
         Whether there is room for hash chains.
+    history : mapping
+        Capacities of the features' histories (libs.features.history.CAPACITIES).
     """
     if ring_capacity < 1024 or ring_capacity & (ring_capacity - 1):
         raise ValueError(f"ring capacity: expected a power of two of at least 1024, found {ring_capacity}")
@@ -94,7 +107,6 @@ def spec(
         "ledger": ("<i8", (CHANNELS, COLUMNS)),
         "totals": ("<i8", (TOTALS,)),
         "process_settings": ("<i8", (PROCESS_SETTINGS,)),
-        "trades_missed_us": ("<i8", (max_books,)),
         "heard": ("<i8", (max_books,)),
         "lines": ("<i8", (LINES, CHANNELS, LINE_WORDS)),
         "features_pace": ("<i8", (max_books, PACE_WORDS)),
@@ -106,6 +118,7 @@ def spec(
     shapes |= outputs.spec(max_books, max_symbols + max_families)
     shapes |= _prefixed(symbol_table.spec(max_books, max_symbols), "table_")
     shapes |= _prefixed(book_state.spec(max_books, depth), "books_")
+    shapes |= _prefixed(feature_history.spec(max_books, history), "history_")
     shapes |= _prefixed(nbbo_state.spec(max_symbols), "nbbo_")
     shapes |= _prefixed(nbbo_state.spec(max(1, max_families), families.SLOTS), "joined_")
     shapes |= _prefixed(families.spec(max_symbols, max_families), "families_")
@@ -124,6 +137,11 @@ def bind_table(arrays: Mapping[str, np.ndarray]) -> SymbolTable:
 def bind_books(arrays: Mapping[str, np.ndarray]) -> Books:
     """Return the books."""
     return book_state.bind(_stripped(arrays, "books_"))
+
+
+def bind_history(arrays: Mapping[str, np.ndarray]) -> History:
+    """Return what the features' windows need of the past."""
+    return feature_history.bind(_stripped(arrays, "history_"))
 
 
 def bind_families(arrays: Mapping[str, np.ndarray]) -> Families:
@@ -181,9 +199,22 @@ def begin_digest(arrays: Mapping[str, np.ndarray], *, traced: bool) -> None:
     arrays["digest_shadow"].reshape(-1, WORDS)[:, FLAGS] = NO_SNAPSHOT
 
 
+def prepare(engine: Engine, history: Mapping[str, int] | None = None) -> None:
+    """Make fresh memory an engine whose books wait for their snapshots; capacities as :func:`spec` was given them."""
+    book_state.prepare(engine.books)
+    feature_history.prepare(engine.arrays["history_layout"], history)
+
+
+def put_tables(engine: Engine, tables: Iterable[Table]) -> None:
+    """Give fitted microprices to their books, which are made here, before anything is received."""
+    for table in tables:
+        book = symbol_table.t_register(engine.table, exchange_id(table.exchange), table.symbol)
+        put(bind_history(engine.arrays), book, table)
+
+
 def new(**sizes: Any) -> Engine:
     """Return an engine in this process's memory, books waiting for their snapshots; sizes as in :func:`spec`."""
     arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in spec(**sizes).items()}
     engine = bind(arrays, new_rows(2), new_rows(3), [])
-    book_state.prepare(engine.books)
+    prepare(engine, sizes.get("history"))
     return engine

@@ -45,6 +45,13 @@ def sum_of(one: int, other: int) -> float:
     return joined((one >> 32) + (other >> 32), (one & MASK_32) + (other & MASK_32))
 
 
+@kernel(inline=True)
+def wap_of(bid: int, bid_size: int, ask: int, ask_size: int, price_exp: int) -> float:
+    """Return (bid × ask_size + ask × bid_size) / (bid_size + ask_size), within 4 ulp; the sizes are positive."""
+    weighted = float(bid) * float(ask_size) + float(ask) * float(bid_size)
+    return scaled(weighted / sum_of(bid_size, ask_size), price_exp)
+
+
 @kernel
 def sum_range(values: np.ndarray, start: int, end: int) -> tuple[int, int]:
     """Return the sum of ``values[start:end]`` (not negative) as high and low words."""

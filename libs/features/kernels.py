@@ -1,4 +1,4 @@
-"""Features that need only the present book (markets.md, *Features*); the others are NaN.
+"""The features of a completed event (markets.md, *Features*): of the present book here, the rest from its history.
 
 Integers decide which levels count and what they sum to; a float appears at the last division. Against exact fractions:
 order_book_imbalance, queue_imbalance and the volumes are correctly rounded while the sums stay below 2^53, and
@@ -37,11 +37,16 @@ from libs.features.exact import (
     sum_range,
     sum_wide_products,
     value,
+    wap_of,
     wide_float,
 )
+from libs.features.fillers import fill_rest
+from libs.features.history import CUT_ROWS, History
+from libs.features.micro import NOT_FITTED
+from libs.features.windows import CUT, TAINTED
 from libs.jit import kernel
 
-__all__ = ["compute_row", "quotes", "value"]
+__all__ = ["NOT_FITTED", "complete_row", "compute_row", "quotes", "value"]
 
 WAP_0MS = INDEX["wap_0ms"]
 ORDER_BOOK_IMBALANCE = INDEX["order_book_imbalance"]
@@ -55,6 +60,11 @@ BID_VOLUME_20 = INDEX["bid_volume_20bps"]
 ASK_VOLUME_20 = INDEX["ask_volume_20bps"]
 N_COLUMNS = len(COLUMNS)
 BOTH_SIDES = 3
+
+BEYOND_KNOWN, WINDOW_TAINTED, WINDOW_CUT = 1, TAINTED, CUT
+"""Why a row is incomplete, as bits: a sum or the top levels reach past what is known of a side; a window or lag takes
+in an event whose best levels were not all known; a window is cut because its history overflowed (and so is NaN)."""
+INCOMPLETE = BEYOND_KNOWN | WINDOW_TAINTED | WINDOW_CUT
 
 
 @kernel
@@ -77,8 +87,7 @@ def quotes(books: Books, b: int, out: np.ndarray) -> None:
 def _top_row(bid: int, bid_size: int, ask: int, ask_size: int, price_exp: int, row: np.ndarray) -> None:
     """Fill what the best levels alone decide."""
     sizes = sum_of(bid_size, ask_size)
-    weighted = float(bid) * float(ask_size) + float(ask) * float(bid_size)
-    row[WAP_0MS] = scaled(weighted / sizes, price_exp)
+    row[WAP_0MS] = wap_of(bid, bid_size, ask, ask_size, price_exp)
     # Sizes are never negative, so neither difference leaves int64.
     row[QUEUE_IMBALANCE] = float(bid_size - ask_size) / sizes
     row[SPREAD] = value(ask - bid, price_exp)
@@ -127,7 +136,7 @@ def _liquidity(
 
 @kernel
 def compute_row(books: Books, b: int, depth_levels: int, liquidity_bps: int, row: np.ndarray) -> int:
-    """Fill a features row from a book after a completed event; never while an event is open.
+    """Fill what the present book decides of a features row; never while an event is open.
 
     Parameters
     ----------
@@ -163,3 +172,21 @@ def compute_row(books: Books, b: int, depth_levels: int, liquidity_bps: int, row
         liquid_known = _liquidity(books.prices[b], books.sizes[b], words, base, bid, ask, liquidity_bps, row)
         known = known and volumes_known and liquid_known
     return 0 if known else 1
+
+
+@kernel
+def complete_row(h: History, books: Books, b: int, depth_levels: int, liquidity_bps: int, row: np.ndarray) -> int:
+    """Fill every feature of a row, after the event was noted (libs.features.notes.note_event).
+
+    Parameters are those of :func:`compute_row`.
+
+    Returns
+    -------
+    int
+        Bits: BEYOND_KNOWN, WINDOW_TAINTED, WINDOW_CUT, NOT_FITTED.
+    """
+    found = compute_row(books, b, depth_levels, liquidity_bps, row)
+    found |= fill_rest(h, books, b, row)
+    if found & WINDOW_CUT:
+        h.heads[b, CUT_ROWS] += 1
+    return found

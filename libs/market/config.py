@@ -62,6 +62,20 @@ class StaleAfter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return int(getattr(self, name))
 
 
+class HistoryCapacities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entries that a book's histories may grow to, powers of two; a window with more of them is marked incomplete."""
+
+    wap: Positive = 4096  # changes of the size-weighted price in 300 ms
+    flow: Positive = 4096  # changes of the five best levels in 1 s
+    trades: Positive = 4096  # in 1 s
+    returns: Positive = 16_384  # changes of mid in 60 s
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The capacities as libs.features.history takes them."""
+        return msgspec.structs.asdict(self)
+
+
 class ProcessingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Threads, capacities and limits; cores are None where the scheduler may choose."""
 
@@ -80,6 +94,8 @@ class ProcessingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_uncertainty_ms: Natural = 5
     depth_levels: Positive = 20
     liquidity_bps: Annotated[int, msgspec.Meta(ge=1, le=9999)] = 10
+    microprice: dict[str, str] = msgspec.field(default_factory=dict)  # "EXCHANGE SYMBOL" to a fitted table's file
+    history: HistoryCapacities = msgspec.field(default_factory=HistoryCapacities)
 
 
 class ConsumerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +109,8 @@ class ConsumerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_consumer_config(path: Path) -> ConsumerConfig:
     """Read and check the file.
 
+    Files that it names are relative to it, and absolute in what is returned.
+
     Raises
     ------
     ConfigError
@@ -100,6 +118,9 @@ def load_consumer_config(path: Path) -> ConsumerConfig:
     """
     config = load(path, ConsumerConfig)
     file = str(path)
+    tables = {name: str(path.parent / table) for name, table in config.processing_config.microprice.items()}
+    options = msgspec.structs.replace(config.processing_config, microprice=tables)
+    config = msgspec.structs.replace(config, processing_config=options)
     _check_udp(config.udp_config, file)
     _check_processing(config.processing_config, file)
     _check_symbols(config, file)
@@ -124,6 +145,17 @@ def _check_processing(options: ProcessingConfig, file: str) -> None:
     if size < 1024 or size & (size - 1):
         expected = "a power of two of at least 1024"
         raise ConfigError(file, "processing_config.ring_buffer_size", expected, shown(size))
+    for name, entries in options.history.by_name.items():
+        if entries < 2 or entries & (entries - 1):
+            raise ConfigError(file, f"processing_config.history.{name}", "a power of two of at least 2", shown(entries))
+    for name in options.microprice:
+        exchange, _, symbol = name.partition(" ")
+        if exchange not in EXCHANGES or not 1 <= len(symbol.encode()) <= MAX_SYMBOL:
+            expected = f"an exchange ({', '.join(EXCHANGES)}), a space, a symbol"
+            raise ConfigError(file, "processing_config.microprice", expected, shown(name))
+    if len(options.microprice) > options.max_symbols:
+        expected = f"at most max_symbols ({options.max_symbols}) tables"
+        raise ConfigError(file, "processing_config.microprice", expected, str(len(options.microprice)))
     if options.max_books < options.max_symbols:
         expected = f"at least max_symbols ({options.max_symbols})"
         raise ConfigError(file, "processing_config.max_books", expected, shown(options.max_books))

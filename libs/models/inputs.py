@@ -6,15 +6,31 @@ or on the size of its lots. A model for named symbols may also take every publis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from libs.features.definitions import FEATURES
-
-Column = Callable[[np.ndarray], np.ndarray]
+from libs.jit import kernel
+from libs.models.rows import BEST_ASK, BEST_BID, values_of, word_of
+from libs.streams.schemas import FEATURES as LAYOUT
 
 BPS = 10_000.0
+
+AS_IS, FROM_MID, IMBALANCE, OVER_DEPTH = range(4)
+"""``a``; its distance from mid in bps; (a − b)/(a + b); a flow of sizes over the mean size at the best prices."""
+
+FORM, A, B = range(3)
+BID_SIZE, ASK_SIZE = word_of("bid_size"), word_of("ask_size")
+
+
+class Input(NamedTuple):
+    """How an input comes from columns of a feature row: the form, and the columns that stand for a and b in it."""
+
+    form: int
+    a: str
+    b: str = "best_bid"
 
 
 def mid(rows: np.ndarray) -> np.ndarray:
@@ -22,52 +38,34 @@ def mid(rows: np.ndarray) -> np.ndarray:
     return (rows["best_bid"] + rows["best_ask"]) / 2.0
 
 
-def _as_is(name: str) -> Column:
-    return lambda rows: rows[name].astype(np.float64)
+def _volumes(bps: int) -> Input:
+    return Input(IMBALANCE, f"bid_volume_{bps}bps", f"ask_volume_{bps}bps")
 
 
-def _from_mid(name: str) -> Column:
-    """Distance of a price from mid, in bps."""
-    return lambda rows: BPS * (rows[name] - mid(rows)) / mid(rows)
+_SHARES = (
+    "order_book_imbalance",
+    "liquidity_imbalance",
+    "queue_imbalance",
+    "tick_flow_imbalance",
+    "trade_flow_imbalance",
+    "spread_bps",
+)
+_FLOWS = ("order_flow_imbalance", "ofi_l1", "ofi_l2", "ofi_l3", "ofi_l4", "ofi_l5")
 
-
-def _volume_imbalance(bps: int) -> Column:
-    def column(rows: np.ndarray) -> np.ndarray:
-        bid, ask = rows[f"bid_volume_{bps}bps"], rows[f"ask_volume_{bps}bps"]
-        return (bid - ask) / (bid + ask)
-
-    return column
-
-
-def _over_depth(name: str) -> Column:
-    """A flow of sizes over the mean size at the best prices."""
-    return lambda rows: 2.0 * rows[name] / (rows["bid_size"] + rows["ask_size"])
-
-
-DIMENSIONLESS: dict[str, Column] = {
-    "order_book_imbalance": _as_is("order_book_imbalance"),
-    "liquidity_imbalance": _as_is("liquidity_imbalance"),
-    "queue_imbalance": _as_is("queue_imbalance"),
-    "tick_flow_imbalance": _as_is("tick_flow_imbalance"),
-    "trade_flow_imbalance": _as_is("trade_flow_imbalance"),
-    "spread_bps": _as_is("spread_bps"),
-    "wap_bps": _from_mid("wap_0ms"),
-    "wap_100ms_bps": _from_mid("wap_100ms"),
-    "wap_200ms_bps": _from_mid("wap_200ms"),
-    "wap_300ms_bps": _from_mid("wap_300ms"),
-    "microprice_bps": _from_mid("microprice"),
-    "volume_imbalance_10bps": _volume_imbalance(10),
-    "volume_imbalance_20bps": _volume_imbalance(20),
-    "order_flow_imbalance_depth": _over_depth("order_flow_imbalance"),
-    "ofi_l1_depth": _over_depth("ofi_l1"),
-    "ofi_l2_depth": _over_depth("ofi_l2"),
-    "ofi_l3_depth": _over_depth("ofi_l3"),
-    "ofi_l4_depth": _over_depth("ofi_l4"),
-    "ofi_l5_depth": _over_depth("ofi_l5"),
+DIMENSIONLESS: dict[str, Input] = {
+    **{name: Input(AS_IS, name) for name in _SHARES},
+    "wap_bps": Input(FROM_MID, "wap_0ms"),
+    "wap_100ms_bps": Input(FROM_MID, "wap_100ms"),
+    "wap_200ms_bps": Input(FROM_MID, "wap_200ms"),
+    "wap_300ms_bps": Input(FROM_MID, "wap_300ms"),
+    "microprice_bps": Input(FROM_MID, "microprice"),
+    "volume_imbalance_10bps": _volumes(10),
+    "volume_imbalance_20bps": _volumes(20),
+    **{f"{name}_depth": Input(OVER_DEPTH, name) for name in _FLOWS},
 }
 """Inputs that any symbol's rows give alike."""
 
-INPUTS: dict[str, Column] = {name: _as_is(name) for name in FEATURES} | DIMENSIONLESS
+INPUTS: dict[str, Input] = {name: Input(AS_IS, name) for name in FEATURES} | DIMENSIONLESS
 """Every input that a model may name."""
 
 REACHING = frozenset(
@@ -75,6 +73,38 @@ REACHING = frozenset(
     | {f"{side}_volume_{bps}bps" for side in ("bid", "ask") for bps in (10, 20)}
 )
 """Inputs that sum over levels, and so are not what they seem where a row is ``incomplete``."""
+
+
+def plan(names: Sequence[str]) -> np.ndarray:
+    """Return what :func:`fill` reads for inputs of these names (int64[k, 3]: form, words of a and b)."""
+    return np.array([(i.form, word_of(i.a), word_of(i.b)) for i in map(INPUTS.__getitem__, names)], np.int64)
+
+
+@kernel
+def fill(values: np.ndarray, at: np.ndarray, wanted: np.ndarray, x: np.ndarray) -> None:
+    """Put the inputs of rows ``at`` into x (float64[n, k]): NaN where one is undefined.
+
+    Parameters
+    ----------
+    values : float64[rows, words]
+        Feature rows; see :func:`libs.models.rows.values_of`.
+    at : int64[n]
+    wanted : int64[k, 3]
+        From :func:`plan`.
+    """
+    for i in range(len(at)):
+        row = values[at[i]]
+        middle = (row[BEST_BID] + row[BEST_ASK]) / 2.0
+        for k in range(len(wanted)):
+            form, a = wanted[k, FORM], row[wanted[k, A]]
+            if form == FROM_MID:
+                a = BPS * (a - middle) / middle
+            elif form == IMBALANCE:
+                b = row[wanted[k, B]]
+                a = (a - b) / (a + b)
+            elif form == OVER_DEPTH:
+                a = 2.0 * a / (row[BID_SIZE] + row[ASK_SIZE])
+            x[i, k] = a if np.isfinite(a) else np.nan
 
 
 def compute(rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -91,9 +121,6 @@ def compute(rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
     float64[n, k]
         NaN where an input is undefined.
     """
-    out = np.empty((len(rows), len(names)), np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for k, name in enumerate(names):
-            out[:, k] = INPUTS[name](rows)
-    out[~np.isfinite(out)] = np.nan
-    return out
+    x = np.empty((len(rows), len(names)), np.float64)
+    fill(values_of(np.ascontiguousarray(rows, LAYOUT)), np.arange(len(rows)), plan(names), x)
+    return x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from libs.engine import columns, state, words
 from libs.engine.digest_report import LinkFile
 from libs.engine.merged import merge_tops
 from libs.engine.state import Engine
+from libs.features.microprice import Table
 from libs.offline import play
 from libs.sending.chunk import Chunk
 from libs.sending.compose import CURSOR, NEED_MORE, NEXT_INSTRUMENT, NEXT_REFRESH, WANTED_SPAN, compose, new_composer
@@ -81,6 +82,8 @@ class Pass:
         Whether hash chains are made.
     trace : Path or None
         Where every link of them goes.
+    tables : sequence of Table
+        Fitted microprices.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Pass:
         clock_uncertainty_ms: int = 5,
         digest: bool = False,
         trace: Path | None = None,
+        tables: Sequence[Table] = (),
     ) -> None:
         self.source = source
         books = len(source.listing.rows)
@@ -110,6 +114,7 @@ class Pass:
         r[words.REORDER_WINDOW], r[words.LINE_COUNT] = 64, 1
         p[columns.BATCH], p[columns.DEPTH_LEVELS], p[columns.LIQUIDITY_BPS] = 16, depth_levels, liquidity_bps
         p[columns.STALE_CROSS_US], p[columns.UNCERTAINTY_US] = stale_cross_ms * 1000, clock_uncertainty_ms * 1000
+        state.put_tables(self.engine, tables)
         p[columns.STALE_AFTER_NS : columns.STALE_AFTER_NS + CHANNELS] = NEVER
         self._digest = digest
         self._links = LinkFile(self.engine.arrays, trace) if trace else None

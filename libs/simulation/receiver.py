@@ -35,7 +35,7 @@ REQUEST_LIMIT = 1024
 LARGEST_DATAGRAM = 65_536
 _GUARDED = {
     "sequencer_hold_bytes", "out_trades", "out_status", "rings", "receive_rows", "process_rows", "range_requests",
-    "snapshot_requests",
+    "snapshot_requests", "history_rings", "history_layout",
 }  # fmt: skip
 """Arrays of which nothing is read that was not written before: too large to zero each time, or of no interest."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 
@@ -141,9 +141,19 @@ class Group:
             self._connection.down(error)
 
 
+class Places(Protocol):
+    """Where a reader stands."""
+
+    def read(self, block_ms: int) -> list[tuple[str, Entries]]:
+        """Return what comes next."""
+
+    def keep(self, found: Sequence[tuple[str, Entries]]) -> None:
+        """Go on after what was read."""
+
+
 def read_once(
     connection: Connection,
-    places: Positions | Group,
+    places: Places,
     block_ms: int,
     check: Callable[[str], None] | None = None,
 ) -> list[tuple[str, Entries]]:

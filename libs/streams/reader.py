@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from libs.errors import SchemaError
 from libs.streams.connection import REAL, Connection, Surroundings
 from libs.streams.places import CLAIM_IDLE_MS, Group, Positions, read_once
+from libs.streams.resumed import Gap, Resumed
 from libs.streams.schemas import SCHEMAS
 from libs.streams.shards import WHOLE, Shard, parse_shard
 
@@ -60,6 +61,9 @@ class PackedReader:
         ``$``: what comes from now on; ``0``: everything kept.
     block_ms : int
         How long a read waits for something; 0: not at all.
+    resume : mapping, optional
+        By stream, the last entry that was taken in: read on right after it, from ``start`` where there is none, never
+        wait, and notice what is gone (:meth:`gaps`).
     world : Surroundings
         Of the connection.
 
@@ -79,6 +83,7 @@ class PackedReader:
         consumer: str | None = None,
         start: str = "$",
         block_ms: int = 100,
+        resume: Mapping[str, str] | None = None,
         world: Surroundings = REAL,
     ) -> None:
         self._connection = Connection(url, block_ms, world)
@@ -86,7 +91,11 @@ class PackedReader:
         self._prefix, self._block_ms = prefix, block_ms
         keys = list(self._names)
         self._group = Group(self._connection, keys, group, consumer or "1", start) if group else None
-        self._places = self._group or Positions(self._connection.client, keys, start)
+        self._resumed: Resumed | None = None
+        if resume is not None:
+            last = {key: resume[stream] for key, stream in self._names.items() if stream in resume}
+            self._resumed = Resumed(self._connection.client, keys, start, last)
+        self._places = self._group or self._resumed or Positions(self._connection.client, keys, start)
         self._runs: dict[tuple[str, Shard], str] = {}
         self._checked: set[str] = set()
         self._header: tuple[str, bytes | None, bytes | None, bytes | None] = ("", None, None, None)
@@ -121,6 +130,11 @@ class PackedReader:
             stream = self._names[key]
             found += [self._batch(stream, identity, fields) for identity, fields in entries]
         return found
+
+    def gaps(self) -> list[tuple[str, Gap]]:
+        """Return (stream, gap) of each place, since the last call, at which entries may be missing."""
+        found = self._resumed.taken_gaps() if self._resumed is not None else []
+        return [(self._names[gap.key], gap) for gap in found]
 
     def _check_schema(self, key: str) -> None:
         stream = self._names[key]

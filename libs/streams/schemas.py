@@ -23,8 +23,8 @@ _KEY = [
     ("symbol_id", "<u4"),
     ("exchange", "u1"),
     ("valid", "u1"),
-    ("incomplete", "u1"),
-    ("reserved", "u1"),
+    ("incomplete", "u1"),  # 1 where notes say that a sum or a window is not whole
+    ("notes", "u1"),  # bits of libs.features.kernels: BEYOND_KNOWN, WINDOW_TAINTED, WINDOW_CUT, NOT_FITTED
     ("flags", "<u4"),
     ("symbol", "S64"),
     ("session", "<u8"),  # of the channel, ns since the epoch

@@ -37,7 +37,8 @@ _CONSUMER = ("consumer",)
 _REPLAY = ("replay",)
 _SIGNALS = ("signals",)
 _OMS = ("oms",)
-_ALL = ("replay", "consumer", "signals", "oms")
+_RECORDER = ("recorder",)
+_ALL = ("replay", "consumer", "signals", "oms", "recorder")
 
 
 def _counter(name: str, unit: str, labels: tuple[str, ...], text: str, services: tuple[str, ...]) -> Metric:
@@ -117,6 +118,8 @@ METRICS: tuple[Metric, ...] = (
         _CONSUMER,
     ),
     _counter("md_feature_rows_total", "rows", (), "Features rows computed", _CONSUMER),
+    _counter("md_feature_rows_cut_total", "rows", (), "Features rows with a window that overflowed", _CONSUMER),
+    _counter("md_feed_time_back_total", "messages", ("channel",), "Messages whose feed time went back", _CONSUMER),
     _counter("md_nbbo_updates_total", "rows", (), "Changes of the consolidated quote", _CONSUMER),
     _gauge("md_nbbo_symbols", "symbols", ("state",), "Symbols by state of their consolidated quote", _CONSUMER),
     _gauge("md_nbbo_state_seconds", "seconds", ("state",), "Feed time that quotes spent in each state", _CONSUMER),
@@ -166,6 +169,19 @@ METRICS: tuple[Metric, ...] = (
     _counter("oms_illegal_transitions_total", "transitions", (), "Order transitions refused", _OMS),
     _counter("oms_duplicate_intents_total", "intents", (), "Intents that came again", _OMS),
     _counter("oms_reconcile_mismatches_total", "differences", (), "Differences from the venue's own log", _OMS),
+    # Recording.
+    _counter("rec_rows_total", "rows", ("stream",), "Rows recorded", _RECORDER),
+    _counter("rec_parts_total", "files", ("stream",), "Parquet parts completed", _RECORDER),
+    _counter("rec_written_bytes_total", "bytes", ("stream",), "Bytes of completed parts", _RECORDER),
+    _counter("rec_gaps_total", "gaps", ("stream",), "Places where Redis had trimmed what was not read", _RECORDER),
+    _counter("rec_write_errors_total", "errors", (), "Writes and removals that failed", _RECORDER),
+    _counter("rec_removed_parts_total", "files", (), "Oldest parts removed beyond max_bytes", _RECORDER),
+    _counter("rec_removed_bytes_total", "bytes", (), "Bytes of parts removed beyond max_bytes", _RECORDER),
+    _counter("rec_reader_breaks_total", "breaks", (), "Restarts and breaks of the writers of the streams", _RECORDER),
+    _gauge("rec_waiting_rows", "rows", (), "Rows read and not written yet", _RECORDER),
+    _gauge("rec_waiting_bytes", "bytes", (), "Bytes of records read and not written yet", _RECORDER),
+    _gauge("rec_waiting_seconds", "seconds", (), "How long the oldest of them has waited", _RECORDER),
+    _gauge("rec_kept_bytes", "bytes", (), "Bytes of all parts of the recording", _RECORDER),
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}

@@ -51,9 +51,7 @@ def up(
     seed: Annotated[Text, _option("--seed", "Of the generator and of injected faults (1).", "N")] = None,
     lines: Annotated[Text, _option("--lines", "Multicast lines: a, or a and b (ab).", "a|ab")] = None,
     loss: Annotated[Text, _option("--loss", "Share of each line's datagrams that is dropped.", "P")] = None,
-    costs: Annotated[
-        Text, _option("--costs", "Costs of the signals: none, or the venues' (demo).", "demo|real")
-    ] = None,
+    costs: Annotated[Text, _option("--costs", "Of the signals: none, or the venues' (demo).", "demo|real")] = None,
     config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
     state_dir: Annotated[Text, _option("--state-dir", "Journal, positions, kill switch (var).", "DIR")] = None,
     report: Annotated[Text, _option("--report", "Write the report there as JSON.", "FILE")] = None,
@@ -106,6 +104,12 @@ def signals(context: typer.Context) -> None:
 def oms(context: typer.Context) -> None:
     """Turn signals into risk-checked orders."""
     _run_service("oms", context.args)
+
+
+@app.command(**_PASSED_ON)
+def record(context: typer.Context) -> None:
+    """Record books, trades, features, quotes and states as Parquet."""
+    _run_service("recorder", context.args)
 
 
 @app.command()
@@ -210,6 +214,24 @@ def plot(
 
 
 @app.command()
+def train(
+    what: Annotated[str, typer.Argument(help="microprice.")],
+    path: Annotated[list[str], typer.Argument(help="A recording: files and folders.")],
+    symbol: Annotated[str, _option("--symbol", "Canonical, as BTC-USDT.", "S")],
+    to: Annotated[str, _option("--to", "The table.", "FILE.json")],
+    exchange: Annotated[Text, _option("--exchange", "Whose book (binance).", "NAME")] = None,
+    buckets: Annotated[Text, _option("--buckets", "Of the imbalance (10).", "N")] = None,
+    spreads: Annotated[Text, _option("--spreads", "In ticks; wider ones count as the last (4).", "N")] = None,
+) -> int:
+    """Fit to a recording what features need: the table of a symbol's microprice."""
+    from services.cli import train as command
+
+    if what != "microprice":
+        raise ConfigError("command line", "WHAT", "microprice", f'"{what}"')
+    return command.run(path, symbol, exchange, to, buckets, spreads)
+
+
+@app.command()
 def bench(
     name: Annotated[
         str, typer.Argument(help="books, ring, receive, features, nbbo, publish, pipe, …, shards, scale or all.")
@@ -241,21 +263,6 @@ def version() -> None:
     print(found())
 
 
-def spread_sources(arguments: list[str]) -> list[str]:
-    """Return arguments with ``--source A B`` written as ``--source A --source B``, which is what the parser knows."""
-    found: list[str] = []
-    in_sources = False
-    for word in arguments:
-        if word.startswith("-"):
-            in_sources = word == "--source"
-            found.append(word)
-            continue
-        if in_sources and found[-1] != "--source":
-            found.append("--source")
-        found.append(word)
-    return found
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
@@ -266,6 +273,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["up"]:
+        from services.cli.arguments import spread_sources
+
         arguments = spread_sources(arguments)
     command = arguments[0] if arguments and not arguments[0].startswith("-") else ""
     name = f"crossbook {command}".strip()

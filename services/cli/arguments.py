@@ -190,3 +190,18 @@ def _check_pace(options: UpOptions) -> None:
         raise ConfigError(FILE, "--speed", "either --speed or --rate", "both")
     if options.speed is not None and options.source in {None, ("synthetic",)}:
         raise ConfigError(FILE, "--speed", "a recording in --source (the generator takes --rate)", "the generator")
+
+
+def spread_sources(arguments: list[str]) -> list[str]:
+    """Return arguments with ``--source A B`` written as ``--source A --source B``, which is what the parser knows."""
+    found: list[str] = []
+    in_sources = False
+    for word in arguments:
+        if word.startswith("-"):
+            in_sources = word == "--source"
+            found.append(word)
+            continue
+        if in_sources and found[-1] != "--source":
+            found.append("--source")
+        found.append(word)
+    return found

@@ -35,6 +35,7 @@ def run(paths: Sequence[str], trace: str | None, config: str | None) -> int:
         When a configuration file or an argument is wrong.
     """
     from libs.engine.digest_report import document
+    from libs.features.microprice import load_all
     from libs.offline.passes import Pass
     from libs.storage.source import RecordingSource, instruments_of
 
@@ -52,6 +53,7 @@ def run(paths: Sequence[str], trace: str | None, config: str | None) -> int:
         clock_uncertainty_ms=options.clock_uncertainty_ms,
         digest=True,
         trace=output(trace, "--trace"),
+        tables=load_all(options.microprice),
     )
     for _ in passed.blocks():
         pass

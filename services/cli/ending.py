@@ -10,8 +10,8 @@ from services.cli.api import Endpoint
 from services.cli.report import Statuses, sent_by_channel
 from services.cli.stack import Stack
 
-REPLAY_STOP_S = 5.0
-DRAIN_S = 4.0
+REPLAY_STOP_S = 10.0
+DRAIN_S = 8.0
 # A service writes its status five times a second: what stays the same over two of them has come to rest.
 REST_S = 0.5
 POLL_S = 0.05

@@ -17,7 +17,7 @@ from services.cli.children import Child, how_it_ended, readable, stop_all
 BACKOFF_S, LONGEST_BACKOFF_S = 0.5, 8.0
 MOST_CRASHES, CRASH_WINDOW_S = 5, 60.0
 LINES_SHOWN = 15
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 10.0
 POLL_S = 0.04
 
 

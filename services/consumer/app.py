@@ -14,10 +14,10 @@ from types import FrameType
 
 import numpy as np
 
-from libs.book.state import prepare
 from libs.clock import wall_ns
 from libs.engine import columns, process, receive, state, words
 from libs.errors import MissingError
+from libs.features.microprice import load_all
 from libs.market.config import ConsumerConfig
 from libs.multicast.receiver import new_batch, open_receiver
 from libs.streams.writer import PackedWriter
@@ -29,7 +29,7 @@ from services.consumer import recovery_metrics
 from services.consumer.backing import Backing
 from services.consumer.digest import Digest
 from services.consumer.metrics import Metrics
-from services.consumer.preparing import register_symbols, tell_kernels, tell_nbbo
+from services.consumer.preparing import put_microprices, register_symbols, tell_kernels, tell_nbbo
 from services.consumer.publisher import Publisher
 from services.consumer.recovery import Recovery
 from services.consumer.series import series
@@ -57,6 +57,8 @@ class Consumer:
         self.log = logs.get("consumer")
         self.run_id = wall_ns()
         sizes = config.processing_config
+        tables = load_all(sizes.microprice)
+        history = sizes.history.by_name
         self.segment = Segment.create(
             "consumer",
             [*series(), *recovery_metrics.series()],
@@ -65,6 +67,7 @@ class Consumer:
                 max_books=sizes.max_books,
                 max_symbols=sizes.max_symbols,
                 depth=sizes.depth,
+                history=history,
                 max_families=sizes.max_symbols // 2 if settings.nbbo.join_quotes else 0,
                 digest=bool(settings.digest_file),
             ),
@@ -78,7 +81,7 @@ class Consumer:
         )
         self.arrays = self.engine.arrays
         self.backing = Backing(self.segment.arrays, sizes.max_books)
-        prepare(self.engine.books)
+        state.prepare(self.engine, history)
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()
@@ -89,6 +92,7 @@ class Consumer:
             trace = Path(settings.digest_trace) if settings.digest_trace else None
             self.digest = Digest(self.arrays, Path(settings.digest_file), trace)
         register_symbols(self.engine, settings, config)
+        put_microprices(self.engine, settings, config, tables)
 
     def compile(self) -> None:
         """Compile or load every kernel, and back all memory, before the group is joined."""

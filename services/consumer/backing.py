@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from libs.features.history import FIRST_SIZE, WIDTHS
 from libs.market.symbol_table import BOOKS
 from libs.pages import populate
 
+FIRST_WORDS = FIRST_SIZE * max(WIDTHS)
 AHEAD = 2048
 """Books that can come at once without a page fault."""
 
@@ -34,8 +36,11 @@ class Backing:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], max_books: int) -> None:
         self._counts = arrays["table_counts"]
-        self._by_book = [array for array in arrays.values() if array.ndim > 1 and len(array) >= max_books]
-        self._whole = [array for array in arrays.values() if array.ndim == 1 or len(array) < max_books]
+        # A book's histories grow as it needs them: only where they begin is backed.
+        self._histories, self._layout = arrays["history_rings"], arrays["history_layout"]
+        others = [array for name, array in arrays.items() if name != "history_rings"]
+        self._by_book = [array for array in others if array.ndim > 1 and len(array) >= max_books]
+        self._whole = [array for array in others if array.ndim == 1 or len(array) < max_books]
         self._max_books = max_books
         self.books = 0
 
@@ -50,4 +55,6 @@ class Backing:
             return
         more = int(self._counts[BOOKS]) + AHEAD
         populate(*(array[self.books : more] for array in self._by_book))
+        for row in self._histories[self.books : more]:
+            populate(*(row[at : at + FIRST_WORDS] for at in self._layout[: len(WIDTHS)].tolist()))
         self.books = min(more, self._max_books)

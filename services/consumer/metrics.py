@@ -73,6 +73,7 @@ class Metrics:
             self._set("md_decode_errors_total", n, reason=reason)
         totals = self.arrays["totals"]
         self._set("md_feature_rows_total", int(totals[columns.FEATURE_ROWS]))
+        self._set("md_feature_rows_cut_total", int(totals[columns.ROWS_CUT]))
         self._set("md_nbbo_updates_total", int(totals[columns.NBBO_ROWS]))
         self._set("md_redis_reconnects_total", writer.reconnects)
         for stream in SCHEMAS:
@@ -111,6 +112,7 @@ class Metrics:
             if column >= 0:
                 self._set(name, int(channel[column]), channel=exchange)
         self._set("md_messages_applied_total", int(ledger[columns.APPLIED]), channel=exchange)
+        self._set("md_feed_time_back_total", int(ledger[columns.FEED_BACK]), channel=exchange)
         self._set("md_ledger_checks_total", int(ledger[columns.CHECKS]), channel=exchange)
         self._set("md_ledger_checks_failed_total", int(ledger[columns.CHECKS_FAILED]), channel=exchange)
         for reason, n in report.refusals(channel, ledger).items():

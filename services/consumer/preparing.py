@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from libs.book.kernels import set_instrument
 from libs.engine import columns, words
-from libs.engine.state import Engine, bind_families
+from libs.engine.state import Engine, bind_families, put_tables
+from libs.errors import ConfigError
+from libs.features.microprice import Table
 from libs.market.config import ConsumerConfig
 from libs.market.exchanges import EXCHANGES, exchange_id
 from libs.market.symbol_table import t_register, t_shard
 from libs.nbbo import families
 from libs.scheduling import cores
-from libs.units import parse_decimal
+from libs.units import normalise, parse_decimal
 from services.consumer.settings import Settings
 
 CORES_TO_SPIN = 6
@@ -79,3 +83,23 @@ def register_symbols(engine: Engine, settings: Settings, config: ConsumerConfig)
         tick, lot = parse_decimal(entry.tick_size), parse_decimal(entry.lot_size or "0")
         multiplier = parse_decimal(entry.multiplier or "1")
         set_instrument(engine.books, book, *tick, *lot, *multiplier, int(entry.inverse))
+
+
+def put_microprices(engine: Engine, settings: Settings, config: ConsumerConfig, tables: Sequence[Table]) -> None:
+    """Give the fitted microprices to those of their books that this consumer takes.
+
+    Raises
+    ------
+    ConfigError
+        When the symbols file gives one of them another tick.
+    """
+    ticks = {(entry.exchange, entry.symbol): entry.tick_size for entry in config.symbols if entry.enabled}
+    for table in tables:
+        tick = ticks.get((table.exchange, table.symbol))
+        if tick is not None and normalise(*parse_decimal(tick)) != table.tick:
+            name = f"{table.exchange} {table.symbol}"
+            mantissa, exponent = table.tick
+            raise ConfigError("symbols file", f"tick_size of {name}", f"its microprice's ({mantissa}e{exponent})", tick)
+    shard = settings.own_shard
+    mine = [t for t in tables if shard.of == 1 or t_shard(t.symbol, shard.of) == shard.offset]
+    put_tables(engine, [table for table in mine if table.exchange in settings.taken])

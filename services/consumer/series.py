@@ -38,7 +38,13 @@ def series() -> list[Series]:
         found.append(Series("md_socket_receive_buffer_bytes", {"line": line}))
     found += [Series("md_decode_errors_total", {"reason": reason}) for reason in _malformed_reasons()]
     found += [
-        Series(name, {}) for name in ("md_feature_rows_total", "md_nbbo_updates_total", "md_redis_reconnects_total")
+        Series(name, {})
+        for name in (
+            "md_feature_rows_total",
+            "md_feature_rows_cut_total",
+            "md_nbbo_updates_total",
+            "md_redis_reconnects_total",
+        )
     ]
     found += [Series("md_redis_publish_total", {"stream": stream}) for stream in SCHEMAS]
     found += [Series("md_redis_dropped_total", {"stream": stream}) for stream in SCHEMAS]
@@ -71,6 +77,7 @@ CHANNEL_COUNTERS = {
     "md_heartbeats_total": seq.HEARTBEATS,
     "md_sequence_back_total": seq.SEQUENCE_BACK,
     "md_requested_ranges_total": seq.REQUESTED_RANGES,
+    "md_feed_time_back_total": -1,
     "md_messages_applied_total": -1,
     "md_ledger_checks_total": -1,
     "md_ledger_checks_failed_total": -1,

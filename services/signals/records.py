@@ -28,7 +28,7 @@ def signal_records(
     at = np.flatnonzero(decision.emit)
     if not len(at):
         return []
-    rows = decision.rows[at]
+    rows = decision.rows[decision.at[at]]
     mean, sigma, cost, net = (values[at] for values in (decision.mean, decision.sigma, decision.cost, decision.net))
     columns = {
         "exchange": [EXCHANGES[exchange] for exchange in rows["exchange"].tolist()],

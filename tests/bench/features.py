@@ -17,11 +17,14 @@ from tests.bench import books as level_updates
 from tests.bench import native
 from tests.bench.book_inputs import Input, synthetic
 from tests.bench.runner import Row, Scale, compare, timed
+from tests.bench.whole_rows import Followed
 
-WHAT = "one row of the book-only features; CPU time"
+WHAT = "one row of the book-only features, and all features at a completed event; CPU time"
 UNIT = "ns/event"
 MOST_NS, MOST_AT_ONCE_NS = 2_000, 1_000_000
 DEPTH_LEVELS, LIQUIDITY_BPS = 5, 20
+WHOLE = ((1, 20, 100_000, 1_000), (1, 400, 100_000, 1_000), (2_048, 400, 300_000, 20))
+"""Symbols, levels, events, and feed time between two events in µs."""
 Compute = Callable[[Books, np.ndarray, np.ndarray], int]
 
 
@@ -101,6 +104,29 @@ def rows(scale: Scale) -> list[Row]:
     which = np.arange(len(given.books.prices) - state.STAGES)
     found.append(measured("2,048 symbols, 400 levels deep", given, which, scale.pick(10, 1), scale))
     found.append(_at_once(found[-1], len(which)))
+    return found + _whole(scale)
+
+
+def _whole(scale: Scale) -> list[Row]:
+    """Measure all features at a completed event, beside applying it and beside C's row of the present book."""
+    found = []
+    for symbols, levels, events, every_us in (
+        (1, 20, 100_000, 1_000),
+        (1, 400, 100_000, 1_000),
+        (2_048, 400, 300_000, 20),
+    ):
+        given = synthetic(scale.pick(symbols, min(symbols, 3)), levels, scale.pick(events, 300))
+        followed = Followed(given, every_us)
+        books = len(given.books.prices) - state.STAGES
+        runs = sides(given, np.arange(scale.pick(20_000, 10)) % books, 1)
+        runs = {
+            "ours": followed.features_ns,
+            "applying the event": lambda each=followed: each.cost_ns(whole=False),
+            "c, book-only row": runs["c"],
+        }
+        row = compare(f"all features, {symbols:,} symbols, {levels} levels deep", UNIT, runs, scale.repeats)
+        row["goal"] = {"most": MOST_NS}
+        found.append(row)
     return found
 
 

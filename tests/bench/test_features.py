@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from libs.features.definitions import INDEX
+from libs.features.history import DROPPED
 from tests.bench import books, features
 from tests.bench.book_inputs import recorded, synthetic
 from tests.bench.runner import Scale
+from tests.bench.whole_rows import Followed
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
 
@@ -42,5 +44,15 @@ def test_c_gives_the_same_features_of_recordings(recordings) -> None:
 def test_every_case_is_measured() -> None:
     """Each row has our figure and C's."""
     rows = features.rows(Scale(tiny=True))
-    assert len(rows) == 4
-    assert all(row["references"]["c"] > 0 for row in rows)
+    assert len(rows) == 7
+    assert all(row["references"]["c"] > 0 for row in rows[:4])
+    assert all(row["references"]["c, book-only row"] > 0 for row in rows[4:])
+
+
+def test_rows_of_the_bench_are_whole() -> None:
+    """What is timed fills every column: windows reach back far enough, and trades are in them."""
+    followed = Followed(synthetic(2, 20, 3_000), 1_000)
+    assert followed.run(whole=True) == 3_000
+    assert np.isnan(followed.rows[:2, INDEX["realized_vol_60s"]]).all()
+    assert np.isfinite(np.delete(followed.rows[:2], INDEX["realized_vol_60s"], axis=1)).all()
+    assert followed.history.heads[:, DROPPED].sum() == 0

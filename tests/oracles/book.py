@@ -42,6 +42,7 @@ class OracleBook:
         self.unit: tuple[int, int] | None = None
         self.multiplier: tuple[int, int] | None = None
         self.valid_since = 0
+        self.lives = 0
         self.last = (0, 0, 0)  # sequence, exchange time, feed time
         self.tops: tuple[Level | None, Level | None] = (None, None)
 
@@ -146,6 +147,7 @@ class OracleBook:
             if not taint:
                 if self.flags & (INVALID ^ SUSPECT):
                     self.valid_since = stamp[2]
+                    self.lives += 1
                 self.flags &= ~WAITS
         self.flags |= taint
         self.shown, self.last = work, stamp

@@ -11,9 +11,9 @@ UNIT = Fraction(1, 10**SCALE)
 Levels = list[tuple[Fraction, Fraction]]
 
 
-def sides_of(content: Content) -> tuple[Levels, Levels]:
-    """Return bids and asks as fractions, best first."""
-    bids, asks = ([(p * UNIT, q * UNIT) for p, q in content.best_first(side)] for side in range(2))
+def sides_of(content: Content, most: int | None = None) -> tuple[Levels, Levels]:
+    """Return bids and asks as fractions, best first, at most so many a side."""
+    bids, asks = ([(p * UNIT, q * UNIT) for p, q in content.best_first(side)[:most]] for side in range(2))
     return bids, asks
 
 
@@ -22,16 +22,18 @@ def ratio(above: Fraction, below: Fraction) -> Fraction | None:
     return above / below if below else None
 
 
-def within(levels: Levels, mid: Fraction, bps: int, side: int) -> Levels:
-    """Return the levels within x basis points of mid."""
+def within(content: Content, mid: Fraction, bps: int, side: int) -> Levels:
+    """Return the levels of a side within x basis points of mid."""
     if side == 0:
-        return [(p, q) for p, q in levels if p >= mid * (1 - Fraction(bps, 10_000))]
-    return [(p, q) for p, q in levels if p <= mid * (1 + Fraction(bps, 10_000))]
+        lowest = math.ceil(mid * (1 - Fraction(bps, 10_000)) / UNIT)
+        return [(p * UNIT, q * UNIT) for p, q in content.sides[0].items() if p >= lowest]
+    highest = math.floor(mid * (1 + Fraction(bps, 10_000)) / UNIT)
+    return [(p * UNIT, q * UNIT) for p, q in content.sides[1].items() if p <= highest]
 
 
 def present(content: Content, depth_levels: int, liquidity_bps: int) -> dict[str, Fraction | None]:
     """Return every feature that needs only the present book; None for NaN."""
-    bids, asks = sides_of(content)
+    bids, asks = sides_of(content, max(1, depth_levels))
     bid_sum = sum((q for _, q in bids[:depth_levels]), Fraction(0))
     ask_sum = sum((q for _, q in asks[:depth_levels]), Fraction(0))
     names = ("wap_0ms", "liquidity_imbalance", "queue_imbalance", "spread", "spread_bps")
@@ -46,15 +48,11 @@ def present(content: Content, depth_levels: int, liquidity_bps: int) -> dict[str
     row["queue_imbalance"] = ratio(qb - qa, qb + qa)
     row["spread"] = a - b
     row["spread_bps"] = ratio(10_000 * (a - b), mid)
-    worth = [
-        sum((p * q for p, q in within(levels, mid, liquidity_bps, side)), Fraction(0))
-        for side, levels in enumerate((bids, asks))
-    ]
+    worth = [sum((p * q for p, q in within(content, mid, liquidity_bps, side)), Fraction(0)) for side in range(2)]
     row["liquidity_imbalance"] = ratio(worth[0] - worth[1], worth[0] + worth[1])
     for bps in (10, 20):
         for side, name in enumerate(("bid", "ask")):
-            levels = within((bids, asks)[side], mid, bps, side)
-            row[f"{name}_volume_{bps}bps"] = sum((q for _, q in levels), Fraction(0))
+            row[f"{name}_volume_{bps}bps"] = sum((q for _, q in within(content, mid, bps, side)), Fraction(0))
     return row
 
 
@@ -84,4 +82,7 @@ def ulps(found: float, exact: Fraction | None) -> float:
         return 0.0 if math.isnan(found) else math.inf
     if math.isnan(found) or math.isinf(found):
         return math.inf
-    return float(abs(Fraction(found) - exact) / Fraction(math.ulp(float(exact))))
+    try:
+        return float(abs(Fraction(found) - exact) / Fraction(math.ulp(float(exact))))
+    except OverflowError:
+        return math.inf

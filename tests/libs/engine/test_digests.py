@@ -20,6 +20,7 @@ from libs.engine.merged import merge_tops
 from libs.engine.outputs import Q_DROPPED, Q_HEAD
 from libs.engine.state import begin_digest
 from libs.features.definitions import COLUMNS
+from libs.features.kernels import NOT_FITTED
 from libs.market.symbol_table import t_name
 from tests.libs.engine.harness import BAD, LAST, REFRESH, SNAPSHOT, Feed, Host
 from tests.oracles.digest import OracleDigest
@@ -110,7 +111,7 @@ def test_every_link_of_events_and_books_is_the_oracles(steps: list[Any]) -> None
 
 
 def test_a_features_link_covers_every_column(feed: Feed, digested: Digested) -> None:
-    """Feed time, incomplete, then all columns of the record as bits, every NaN as one."""
+    """Feed time, notes, then all columns of the record as bits, every NaN as one."""
     digested.take(feed.instrument(), feed.snapshot())
     record = np.frombuffer(digested.engine.arrays["out_features"][0].tobytes(), "<i8")[TOPS_OF_FEATURES:].copy()
     assert TOPS_OF_FEATURES == rows.FEATURE_TOPS
@@ -118,7 +119,8 @@ def test_a_features_link_covers_every_column(feed: Feed, digested: Digested) -> 
     values = record.view(float)
     assert np.isnan(values).any()
     record[np.isnan(values)] = 0x7FF8000000000000
-    data = np.concatenate([[feed.now_us, 0], record, np.zeros(len(record) % 2, np.int64)]).astype("<i8").tobytes()
+    words = np.concatenate([[feed.now_us, NOT_FITTED], record, np.zeros(len(record) % 2, np.int64)])
+    data = words.astype("<i8").tobytes()
     assert text_of(digested.chain(name="features")) == mmh3.hash_bytes(bytes(16) + data, 0, x64arch=True).hex()
 
 

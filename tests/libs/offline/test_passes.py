@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from libs.features.kernels import NOT_FITTED
+from libs.features.microprice import Table
 from libs.offline import passes
 from libs.offline.passes import Block, Pass
 from libs.storage.recording import BinanceRecording
@@ -95,3 +97,20 @@ def test_two_passes_are_the_same_to_the_bit() -> None:
             if column in (one.dtype.names or ()):
                 one[column] = other[column] = 0
         assert one.tobytes() == other.tobytes()
+
+
+def test_a_fitted_microprice_is_in_the_rows() -> None:
+    """mid + tick × G by bucket and spread instead of the WAP, and no row says that none was fitted."""
+    table = Table("binance", "BTC-USDT", (1, -2), np.array([[-0.5, -0.25], [0.5, 0.25]]))
+    found = [copied(block) for block in Pass(RecordingSource([DATA]), levels=1, tables=[table]).blocks()]
+    rows = joined(found, "features")
+    rows = rows[rows["symbol"] == b"BTC-USDT"]
+    assert len(rows) > 50
+    assert not (rows["notes"] & NOT_FITTED).any()
+    narrow = np.rint((rows["best_ask"] - rows["best_bid"]) * 100) == 0
+    size = np.where(narrow, 0.5, 0.25) * 0.01
+    larger = np.where(rows["bid_size"] >= rows["ask_size"], 1, -1)
+    mid = (rows["best_bid"] + rows["best_ask"]) / 2
+    np.testing.assert_allclose(rows["microprice"], mid + larger * size, rtol=1e-12)
+    (plain,) = {tuple(block.features["notes"][:1]) for block in blocks(1)[:1]}
+    assert plain[0] & NOT_FITTED

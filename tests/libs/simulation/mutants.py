@@ -140,8 +140,13 @@ def _source(kernel: Any) -> str:
     return "".join(lines[start:])
 
 
-def cores_of(mutation: Mutation) -> Cores:
-    """Return the simulator's cores with a changed kernel in them.
+def cores_of(mutation: Mutation, cores: Any = None) -> Any:
+    """Return cores with a changed kernel in them.
+
+    Parameters
+    ----------
+    cores : dataclass of kernels
+        What is driven; the simulator's unless said.
 
     Raises
     ------
@@ -163,9 +168,9 @@ def cores_of(mutation: Mutation) -> Cores:
     exec(code, changed)
     new = FunctionType(changed[mutation.function].__code__, scopes[mutation.module], mutation.function)
     _exchange_everywhere(scopes, target, new)
-    cores = Cores()
+    cores = cores or Cores()
     swapped = {}
-    for field in fields(Cores):
+    for field in fields(cores):
         kernel = getattr(cores, field.name)
         if kernel in interpreted:
             swapped[field.name] = scopes[kernel.py_func.__module__][kernel.py_func.__name__]

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from libs.errors import ConfigError, MissingError
-from services.cli.__main__ import spread_sources
-from services.cli.arguments import code_root, config_folder, up_options
+from services.cli.arguments import code_root, config_folder, spread_sources, up_options
 
 
 def test_nothing_given_leaves_the_configuration_alone() -> None:

@@ -14,7 +14,7 @@ from libs.streams.reader import Batch
 from libs.streams.schemas import FEATURES
 from libs.streams.shards import Shard
 from services.signals.app import by_run
-from services.signals.evaluate import Evaluator, latest_rows
+from services.signals.evaluate import Evaluator
 from services.signals.records import signal_records
 from services.signals.settings import RealCosts, Settings
 
@@ -209,9 +209,3 @@ def test_predictions_are_scored_a_horizon_later() -> None:
     _evaluate(evaluator, _row(feed_us=16_100_000, best_bid=500.0, best_ask=500.1))
     assert evaluator.scoring.counts[0] == 1
     assert evaluator.scoring.recent[0] == pytest.approx([1.6, 1e4 * np.log(100.1 / 100.0), 4.0])
-
-
-def test_the_latest_rows_are_in_order() -> None:
-    """Each book's last row, in the order of the batch."""
-    assert latest_rows(np.array([3, 1, 3, 2, 1])).tolist() == [2, 3, 4]
-    assert latest_rows(np.array([], np.int64)).tolist() == []
