@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from libs.market.instruments import Instrument
-from libs.venues import binance, bybit, okx
+from libs.venues import binance, bybit, coinbase, deribit, okx
 from libs.venues.core import VenueCore, VenueRules
+from libs.venues.deribit.symbols import INSTRUMENT_PATHS as DERIBIT_INSTRUMENTS
 from libs.venues.okx.symbols import INSTRUMENT_PATHS as OKX_INSTRUMENTS
 
 MakeCore = Callable[[Sequence[str], Mapping[str, Instrument]], VenueCore]
@@ -129,5 +130,45 @@ _BYBIT = (
     _bybit("bybit_inverse", bybit.INVERSE),
 )
 
-FEEDS: dict[str, Feed] = {feed.name: feed for feed in (*_BINANCE, *_BYBIT, _OKX)}
+_COINBASE = Feed(
+    "coinbase",
+    "coinbase",
+    ws="wss://advanced-trade-ws.coinbase.com",
+    ws_path="/",
+    rest="https://api.coinbase.com",
+    instruments=(coinbase.ADVANCED.instrument_path,),
+    rules=coinbase.ADVANCED,
+    core=coinbase.CoinbaseCore,
+    # 8 a second of an address.
+    messages_per_s=2.0,
+    openings=(4.0, 1.0),
+)
+
+_EXCHANGE = Feed(
+    "coinbase_exchange",
+    "coinbase",
+    ws="wss://ws-feed.exchange.coinbase.com",
+    ws_path="/",
+    rest="https://api.exchange.coinbase.com",
+    instruments=(coinbase.EXCHANGE.instrument_path,),
+    rules=coinbase.EXCHANGE,
+    core=coinbase.ExchangeCore,
+    messages_per_s=2.0,
+    openings=(4.0, 1.0),
+)
+
+_DERIBIT = Feed(
+    "deribit",
+    "deribit",
+    ws="wss://www.deribit.com",
+    ws_path="/ws/api/v2",
+    rest="https://www.deribit.com",
+    instruments=DERIBIT_INSTRUMENTS,
+    rules=deribit,
+    core=deribit.DeribitCore,
+    # 32 connections of an address.
+    openings=(3.0, 1.0),
+)
+
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (*_BINANCE, *_BYBIT, _COINBASE, _EXCHANGE, _OKX, _DERIBIT)}
 """By name."""

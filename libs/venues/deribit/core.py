@@ -116,9 +116,12 @@ class DeribitCore(Connection):
         return found
 
     def resync(self, symbol: str, reason: str, now_us: int) -> list[Output]:
-        """Declare one book invalid and subscribe to it anew."""
+        """Declare one book invalid and subscribe to it anew, unless that has been asked already."""
         found = self._lose(symbol, reason, now_us)
         self._count("resync", symbol)
+        asked_us = self._chains[symbol].asked_us
+        if asked_us >= 0 and now_us - asked_us < SNAPSHOT_WAIT_US:
+            return found
         self._chains[symbol] = Chain(asked_us=now_us)
         channels = [self._book_channel(symbol)]
         return [*found, Send(unsubscribe(self._next(), channels)), Send(self._subscribe(channels))]
