@@ -9,7 +9,7 @@ from libs.venues.binance.symbols import Market
 from services.fakes.binance import FakeBinance
 from services.fakes.book import FakeMarket, TruthBook
 from services.fakes.bybit import FakeBybit
-from services.fakes.coinbase import FakeCoinbase
+from services.fakes.coinbase import FakeCoinbase, FakeExchange
 from services.fakes.deribit import FakeDeribit
 from services.fakes.okx import FakeOkx
 from services.fakes.venue import FakeVenue
@@ -62,6 +62,7 @@ PLAYS: dict[str, Play] = {
     "bybit_linear": Play(FakeBybit, joined, PERPETUALS, {"category": "linear"}, -3),
     "bybit_inverse": Play(FakeBybit, joined, INVERSE, {"category": "inverse"}, 0),
     "coinbase": Play(FakeCoinbase, str, ("BTC-USDT", "ETH-USDT"), {}, -8),
+    "coinbase_exchange": Play(FakeExchange, str, ("BTC-USDT", "ETH-USDT"), {}, -8),
     "okx": Play(FakeOkx, okx, SPOT, {}),
     "deribit": Play(FakeDeribit, deribit, INVERSE, {}, 0),
 }

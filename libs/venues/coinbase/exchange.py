@@ -46,12 +46,15 @@ class ExchangeCore(Connection):
         self._channels = (channel, "matches", "heartbeat", *(["ticker"] if witness else []))
         self._pairs, self._changes = RowParser(PLAIN, MAX_LEVELS), RowParser(SIDED)
         self._asked: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+        """By symbol: the last trade that the last heartbeat named."""
         self._cannot_verify("books carry no sequence: a missing change is not seen")
 
     def opened(self, now_us: int) -> list[Output]:
         """Begin a connection."""
         self._alive_us = self._heard_us = now_us
         self._asked = dict.fromkeys(self.symbols, now_us)
+        self._named.clear()
         return [Send(exchange_request("subscribe", self._channels, self.symbols))]
 
     def tick(self, now_us: int) -> list[Output]:
@@ -117,14 +120,16 @@ class ExchangeCore(Connection):
         parsed = self._changes.parse(memoryview(m.changes), None, unit.price, unit.size)
         return [self._book(symbol, parsed, exchange_us, now_us)]
 
+    def _beat(self, symbol: str, last_trade_id: int | None, now_us: int) -> list[Output]:
+        """Say that trades are missing when one that the heartbeat before this named has not come."""
+        before, last = self._named.get(symbol, -1), self.trades[symbol].last
+        self._named[symbol] = last_trade_id or -1
+        return self._trades_missed(symbol, f"trade {before} has not come", now_us) if 0 <= last < before else []
+
     def _other(self, symbol: str, m: Message, now_us: int) -> list[Output]:
         if m.type == "heartbeat":
             self._alive_us = now_us
-            trades = self.trades[symbol]
-            if m.last_trade_id is not None and 0 <= trades.last < m.last_trade_id:
-                trades.last, missed = m.last_trade_id, self._trades_missed(symbol, "by the heartbeat", now_us)
-                return missed
-            return []
+            return self._beat(symbol, m.last_trade_id, now_us)
         if m.type in ("match", "last_match"):
             if m.trade_id is None or m.side not in MAKER_SIDES:
                 raise ValueError(f"expected trade_id and side buy or sell, found {m.trade_id} and {m.side!r}")

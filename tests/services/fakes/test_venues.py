@@ -92,6 +92,16 @@ def follow_coinbase(f: Follower, m: dict[str, Any]) -> None:
             f.trades += len(event["trades"])
 
 
+def follow_exchange(f: Follower, m: dict[str, Any]) -> None:
+    if m["type"] == "snapshot":
+        f.apply(m["bids"], m["asks"], fresh=True)
+    elif m["type"] == "l2update":
+        bids, asks = ([(p, s) for of, p, s in m["changes"] if of == side] for side in ("buy", "sell"))
+        f.apply(bids, asks, fresh=False)
+    elif m["type"] == "match":
+        f.trades += 1
+
+
 def follow_binance(f: Follower, m: dict[str, Any]) -> None:
     if m.get("e") == "depthUpdate":
         previous = m["pu"] if "pu" in m else m["U"] - 1
@@ -126,18 +136,23 @@ def coinbase_says(native: str) -> list[Any]:
     ]
 
 
+def exchange_says(native: str) -> list[Any]:
+    return [{"type": "subscribe", "product_ids": [native], "channels": ["level2_batch", "matches", "heartbeat"]}]
+
+
 WAYS: dict[str, tuple[Callable[[str], list[Any]], Callable[[Follower, dict[str, Any]], None]]] = {
     "binance": (binance_says, follow_binance),
     "bybit": (bybit_says, follow_bybit),
     "okx": (okx_says, follow_okx),
     "deribit": (deribit_says, follow_deribit),
     "coinbase": (coinbase_says, follow_coinbase),
+    "coinbase_exchange": (exchange_says, follow_exchange),
 }
 
 
 async def follow(name: str, fake: FakeVenue, until: Callable[[Follower], Any]) -> Follower:
     """Follow the first market of a fake venue until something holds."""
-    say, take = WAYS[name.partition("_")[0]]
+    say, take = WAYS.get(name) or WAYS[name.partition("_")[0]]
     (market, *_) = fake.markets.values()
     f = Follower()
     if name.startswith("binance"):
