@@ -138,6 +138,10 @@ class Connection:
         """Return whether the book stands on a snapshot with no gap since."""
         return symbol in self.valid
 
+    def position(self, symbol: str) -> int:
+        """Return the venue's id of the book as it is, where a witness channel has the same ids; -1: none."""
+        return -1
+
     def last_heard_us(self) -> tuple[int, int]:
         """Return when the last message and the last sign of life came."""
         return self._heard_us, self._alive_us

@@ -133,6 +133,9 @@ class VenueCore(Protocol):
     def synchronised(self, symbol: str) -> bool:
         """Return whether the book stands on a snapshot with no gap since."""
 
+    def position(self, symbol: str) -> int:
+        """Return the venue's id of the book as it is, where a witness channel has the same ids; -1: none."""
+
     def last_heard_us(self) -> tuple[int, int]:
         """Return when the last message and the last heartbeat, pong or other sign of life came: quiet or mute."""
 

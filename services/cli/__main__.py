@@ -128,6 +128,17 @@ def simulate(
 
 
 @app.command()
+def verify(
+    path: Annotated[list[str], typer.Argument(metavar="PATH …", help="Recordings: files and folders.")],
+    json: Annotated[bool, _option("--json", "One JSON document on the standard output.")] = False,
+) -> int:
+    """Audit recordings with the cores that run live, and say how much can be trusted."""
+    from services.cli import verify as command
+
+    return command.run(path, as_json=json)
+
+
+@app.command()
 def digest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH …", help="A recording: files and folders.")],
     compare: Annotated[bool, _option("--compare", "Name the first event that differs between two traces.")] = False,

@@ -150,6 +150,10 @@ class BinanceCore(Connection):
         self._count("kept_applied", symbol, len(kept))
         return found
 
+    def position(self, symbol: str) -> int:
+        """Return the update id of the book, which bookTicker shares; -1: none."""
+        return self._states[symbol].splice.book_id
+
     def _state(self, due_us: int = -1) -> _State:
         return _State(Splice(self._rules.market.futures), due_us)
 

@@ -103,6 +103,11 @@ class OkxCore(Connection):
                 found += self._fetch(symbol)
         return found
 
+    def position(self, symbol: str) -> int:
+        """Return the seqId of the book, which ``bbo-tbt`` shares; -1: none."""
+        seq = self._chains[symbol].seq
+        return -1 if seq is None else seq
+
     def resync(self, symbol: str, reason: str, now_us: int) -> list[Output]:
         """Declare one book invalid and subscribe to it anew; without the requests for that, splice a REST snapshot."""
         found = self._lose(symbol, reason, now_us)

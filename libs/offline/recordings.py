@@ -1,0 +1,178 @@
+"""What kind of recording a path holds, and which venue's core reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from libs.errors import MissingError, RecordingError
+from libs.storage import captures
+from libs.storage.captures import Said
+from libs.storage.collector import Stream, find_streams, merge, split_line
+from libs.storage.lines import BadLines, read_lines
+from libs.venues import binance, bybit, coinbase, deribit, kraken, okx
+from libs.venues.binance.symbols import Market
+from libs.venues.core import VenueCore
+
+Canonical = Callable[[str], str]
+MakeCore = Callable[[Sequence[str]], VenueCore]
+ODD_FOLDER = "snapshot_bids.csv.gz"
+SUFFIXES = (".jsonl", ".jsonl.gz", ".txt.gz", ".csv.gz", ".dat.gz", ".gz", ".dat", ".zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """How a venue's messages are read: where they name a symbol, and whose core takes them."""
+
+    name: str
+    symbol: re.Pattern[bytes]
+    canonical: Canonical
+    core: MakeCore
+    of_url: Callable[[str], str | None] = lambda url: None
+    """The venue's own symbol whose snapshot a REST answer is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One stream of messages: its files, and how to read it, as often as wanted."""
+
+    path: Path
+    parts: tuple[Path, ...]
+    venue: Venue
+    read: Callable[[BadLines], Iterator[Said]]
+
+    def symbols(self) -> list[str]:
+        """Return the canonical symbols that its messages name, in their order; names that are none are passed over."""
+        seen: dict[bytes, None] = {}
+        for said in self.read(BadLines()):
+            if not said.url:
+                for name in self.venue.symbol.findall(said.text[:2000]):
+                    seen.setdefault(name)
+        found: dict[str, None] = {}
+        for name in seen:
+            try:
+                found.setdefault(self.venue.canonical(name.decode()))
+            except ValueError:
+                continue
+        return list(found)
+
+
+def _depth_symbol(url: str) -> str | None:
+    found = re.search(r"/depth\?(?:.*&)?symbol=([A-Za-z0-9_]+)", url)
+    return found[1] if found else None
+
+
+def _binance(name: str, rules: binance.Rules) -> Venue:
+    core = partial(binance.BinanceCore, rules=rules)
+    return Venue(name, re.compile(rb'"s":"([^"]+)"'), rules.canonical, core, _depth_symbol)
+
+
+_PRODUCT = re.compile(rb'"product_id": ?"([^"]+)"')
+VENUES = {
+    "BINANCE": _binance("binance", binance.SPOT),
+    "BINANCE_FUTURES": _binance("binance_usdm", binance.USDM),
+    "BINANCE_DELIVERY": _binance("binance_coinm", binance.COINM),
+    "BINANCE_US": _binance("binanceus", binance.SPOT),
+    "BYBIT": Venue("bybit_linear", re.compile(rb'"topic":"orderbook\.\d+\.([^"]+)"'), bybit.LINEAR.canonical,
+                   partial(bybit.BybitCore, rules=bybit.LINEAR)),
+    "COINBASE": Venue("coinbase", _PRODUCT, coinbase.canonical, coinbase.CoinbaseCore),
+    "EXCHANGE": Venue("coinbase_exchange", _PRODUCT, coinbase.canonical, coinbase.ExchangeCore),
+    "OKX": Venue("okx", re.compile(rb'"instId":"([^"]+)"'), okx.canonical, okx.OkxCore),
+    "DERIBIT": Venue("deribit", re.compile(rb'"instrument_name":"([^"]+)"'), deribit.canonical, deribit.DeribitCore),
+    "KRAKEN": Venue("kraken", re.compile(rb'"([A-Z0-9.]+/[A-Z0-9.]+)"\]$'), kraken.canonical, kraken.KrakenCore),
+}  # fmt: skip
+"""By the exchange that a header names."""
+_MARKETS = {Market.SPOT: "BINANCE", Market.USDM: "BINANCE_FUTURES", Market.COINM: "BINANCE_DELIVERY"}
+_FIELDS = ((b'"arg"', "OKX"), (b'"topic"', "BYBIT"), (b'"jsonrpc"', "DERIBIT"), (b'"sequence_num"', "COINBASE"))
+"""What tells the venue of messages alone."""
+
+
+def find(paths: Iterable[Path]) -> list[Recording]:
+    """Return the recordings of the files given, and of the files in the folders given.
+
+    Raises
+    ------
+    MissingError
+        When a path is not there, or a folder holds no recording.
+    RecordingError
+        When a file is no recording of a venue that is known.
+    """
+    found: list[Recording] = []
+    collected: list[Path] = []
+    for path in _opened(paths):
+        if path.is_dir() and (path / ODD_FOLDER).exists():
+            found.append(_hour(path))
+            continue
+        for file in _files(path):
+            recording = _recognised(file)
+            if recording is None:
+                collected.append(file)
+            else:
+                found.append(recording)
+    for stream in find_streams(collected) if collected else ():
+        venue = VENUES[_MARKETS[stream.market]]
+        found.append(Recording(stream.files[0], stream.files, venue, partial(_collected, stream)))
+    return found
+
+
+def _hour(folder: Path) -> Recording:
+    """Return a folder of tables: a snapshot, and what changed in an hour."""
+    parts = tuple(sorted(folder.glob("*.csv.gz")))
+    return Recording(folder, parts, VENUES["EXCHANGE"], partial(captures.gdax_hour, folder))
+
+
+def _opened(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the paths, each followed by the folders in it that are one recording."""
+    for path in paths:
+        yield path
+        if path.is_dir():
+            yield from (folder for folder in sorted(path.iterdir()) if (folder / ODD_FOLDER).exists())
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise MissingError(f"{path}: no such recording")
+    inside = sorted(f for f in path.iterdir() if f.is_file() and f.name.endswith(SUFFIXES) and f.name[0] != ".")
+    if not inside:
+        raise MissingError(f"{path}: no recording in this folder")
+    return inside
+
+
+def _recognised(file: Path) -> Recording | None:
+    """Return what a file is; None: collector lines."""
+    if named := captures.header(file):
+        if named not in VENUES:
+            raise RecordingError(f"{file}: expected one of {', '.join(VENUES)}, found exchange {named!r}")
+        return Recording(file, (file,), VENUES[named], partial(captures.captured, file))
+    first = next((line for _, line in read_lines(file, BadLines())), b"")
+    if split_line(first) is not None:
+        return None
+    columns = captures.first_row(file) if file.name.endswith((".csv", ".csv.gz")) else []
+    if columns[:5] == ["ts_ns", "type", "side", "price", "qty"]:
+        core = VENUES["EXCHANGE"]
+        venue = Venue("binanceus", core.symbol, core.canonical, core.core)
+        return Recording(file, (file,), venue, partial(captures.binanceus_events, file))
+    if {"changes", "maker_order_id", "type"} <= set(columns):
+        return Recording(file, (file,), VENUES["EXCHANGE"], partial(captures.gdax_messages, file))
+    if first.startswith(b"ws") and b"coinbase" in first:
+        return Recording(file, (file,), VENUES["EXCHANGE"], partial(captures.texts, file))
+    if first.startswith(b"{"):
+        for field, name in _FIELDS:
+            if field in first:
+                return Recording(file, (file,), VENUES[name], partial(captures.bare, file))
+    raise RecordingError(
+        f"{file}: expected collector lines, capture lines or messages of a known venue, found {first[:60]!r}"
+    )
+
+
+def _collected(stream: Stream, bad: BadLines) -> Iterator[Said]:
+    """Yield a collector's lines; a snapshot gets the address that it came from."""
+    address = f"/depth?symbol={stream.name.upper()}"
+    for line in merge([stream], bad):
+        answer = not line.payload.startswith(b'{"stream"')
+        yield Said(line.recv_ns // 1000, address if answer else "", line.payload)
