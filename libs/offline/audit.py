@@ -173,7 +173,7 @@ class Audit:
         # A gap in a connection's sequence is one of every book on it.
         gaps = self._count(symbol, "gap") or (0 if self._any_by_symbol() else self.core.counts["gap"])
         bid, ask = s.ladder.best(0), s.ladder.best(1)
-        exp = s.ladder.price_exp
+        prices = [None if best is None else format_decimal(*_plain(best[0], s.ladder.price_exp)) for best in (bid, ask)]
         return {
             "messages": self._count(symbol, "messages"),
             "updates": self._count(symbol, "updates"),
@@ -185,8 +185,8 @@ class Audit:
             "crossed": s.crossed,
             "crossed_by_venue": s.crossed_by_venue,
             "valid_ratio": s.books / (s.books + missed) if s.books + missed else 0.0,
-            "best_bid": None if bid is None else format_decimal(bid[0], exp),
-            "best_ask": None if ask is None else format_decimal(ask[0], exp),
+            "best_bid": prices[0],
+            "best_ask": prices[1],
         }
 
     def _any_by_symbol(self) -> bool:
