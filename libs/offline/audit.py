@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from libs.offline.recordings import Recording
 from libs.storage.lines import BadLines
+from libs.storage.recordings import Recording
 from libs.units import format_decimal
 from libs.venues.core import Output, Refused, TopEvent, VenueCore
 from libs.venues.events import BookEvent
@@ -201,25 +201,16 @@ def audit(recording: Recording, progress: Callable[[int], None] = lambda message
     progress : callable
         Told the messages so far now and then.
     """
-    symbols = recording.symbols()
-    core = recording.venue.core(symbols)
-    found = Audit(recording, core, BadLines(), {symbol: SymbolAudit() for symbol in symbols}, [])
-    for said in recording.read(found.bad):
-        if not found.messages:
-            core.opened(said.us)
+    survey = recording.survey()
+    core = recording.core(survey)
+    found = Audit(recording, core, BadLines(), {symbol: SymbolAudit() for symbol in survey.symbols}, [])
+    proved = 0
+    for _, outputs in recording.play(core, found.bad):
         found.messages += 1
         if found.messages % REPORT_EVERY == 0:
             progress(found.messages)
-        if said.url:
-            name = recording.venue.of_url(said.url)
-            symbol = recording.venue.canonical(name) if name else None
-            outputs = core.answered(symbol, said.text, said.us) if symbol in found.symbols and symbol else []
-        else:
-            before = core.counts["checksum_ok"]
-            outputs = core.received(said.text, said.us)
-            _take(found, outputs, proved=core.counts["checksum_ok"] > before)
-            continue
-        _take(found, outputs, proved=False)
+        before, proved = proved, core.counts["checksum_ok"]
+        _take(found, outputs, proved=proved > before)
     return found
 
 

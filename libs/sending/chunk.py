@@ -54,3 +54,8 @@ class Chunk(NamedTuple):
 def new_chunk(events: int = 2048, levels: int = 65_536) -> Chunk:
     """Return an empty chunk for so many events and levels."""
     return Chunk(np.zeros((events, WIDTH), np.int64), np.zeros(2 * levels, np.int64), np.zeros(2, np.int64))
+
+
+def signed(number: int) -> int:
+    """Return the int64 of the same bits as a u64, which is how a chunk keeps the number of a trade."""
+    return number - 2**64 if number >= 2**63 else number

@@ -1,4 +1,4 @@
-"""A Binance recording as a source of chunks."""
+"""Recordings as a source of chunks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import libs
-from libs.market.exchanges import EXCHANGES
+from libs.market.exchanges import EXCHANGES, exchange_id
 from libs.market.instruments import Instrument, load_folder
-from libs.sending.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk
+from libs.sending.chunk import BOOK, STATUS, TRADE, Chunk, new_chunk, signed
 from libs.sending.listing import ANNOUNCED, LOT_EXP, TICK_EXP, Listing, add_row, new_listing
 from libs.storage.lines import BadLines
+from libs.storage.mixed import MixedRecording
 from libs.storage.recording import BinanceRecording
+from libs.storage.recordings import only_collected
 from libs.venues.binance import Units
 from libs.venues.events import STATUS_SYMBOL_INVALID, BookEvent, Event, StatusEvent, TradeEvent
 
-BINANCE = 0
+BINANCE = exchange_id("binance")
+COINBASE = exchange_id("coinbase")
 UNIT = 1000
 """Source time of one message where the pace is a rate; else source time is the recording's nanoseconds."""
 MAX_BOOKS = 2048
@@ -51,7 +54,7 @@ def no_instruments(symbol: str) -> Known | None:
 
 
 class RecordingSource:
-    """Collector files, once or in a loop.
+    """Recordings of any venues that have a channel, once or in a loop.
 
     Parameters
     ----------
@@ -87,10 +90,12 @@ class RecordingSource:
         self.speed, self.rate, self.loop = speed, rate, loop
         self.rounds = 0
         self._instrument_of = instrument_of
-        self._recording = BinanceRecording(paths, self._units_of)
+        self._recording: BinanceRecording | MixedRecording = (
+            BinanceRecording(paths, self._units_of) if only_collected(paths) else MixedRecording(paths)
+        )
         self.bad: BadLines = self._recording.bad
         """Lines that could not be used."""
-        self._rows: dict[str, int] = {}
+        self._rows: dict[tuple[int, str], int] = {}
         self._guessed: set[int] = set()
         self._chunk = new_chunk()
         self._count = 0
@@ -106,7 +111,7 @@ class RecordingSource:
     @property
     def channels(self) -> list[int]:
         """Exchanges that may speak."""
-        return [BINANCE]
+        return self._recording.exchanges if isinstance(self._recording, MixedRecording) else [BINANCE]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks to the end of the recording, or for ever with ``loop``. Each is valid until the next."""
@@ -114,12 +119,12 @@ class RecordingSource:
         self._clear()
         while True:
             before = self._count
-            for ns, event in self._round():
+            for ns, exchange, event in self._round():
                 words = len(event.levels) if isinstance(event, BookEvent) else 0
                 if c.used[0] == len(c.events) or c.used[1] + words > len(c.levels):
                     yield c
                     self._clear()
-                self._add(ns, event)
+                self._add(ns, exchange, event)
             if c.used[0]:
                 yield c
                 self._clear()
@@ -129,17 +134,23 @@ class RecordingSource:
     def _clear(self) -> None:
         self._chunk.used[:] = 0
 
-    def _round(self) -> Iterator[tuple[int, Event]]:
+    def _events(self) -> Iterator[tuple[int, int, Event]]:
+        """Yield (receive time in ns, exchange id, event)."""
+        if isinstance(self._recording, MixedRecording):
+            return self._recording.events()
+        return ((ns, BINANCE, event) for ns, event in self._recording.events())
+
+    def _round(self) -> Iterator[tuple[int, int, Event]]:
         """Yield one round with times moved on, so that feed time never goes back."""
         last = 0
-        for n, (ns, event) in enumerate(self._recording.events()):
+        for n, (ns, exchange, event) in enumerate(self._events()):
             if n == 0:
                 self._first_ns = self._first_ns or ns
                 if self.rounds:
                     self._offset_ns += self._last_ns + PAUSE_NS - ns
                     self._invalidate(ns)
             last = ns
-            yield ns, event
+            yield ns, exchange, event
         self._last_ns = last
         self.rounds += 1
 
@@ -161,8 +172,8 @@ class RecordingSource:
         c.used[0] += 1
         self._count += 1
 
-    def _add(self, ns: int, event: Event) -> None:
-        row = self._row_of(event)
+    def _add(self, ns: int, exchange: int, event: Event) -> None:
+        row = self._row_of(exchange, event)
         feed = event.feed_ts_us
         if isinstance(event, BookEvent):
             c, e = self._chunk, event
@@ -177,7 +188,7 @@ class RecordingSource:
             t = event
             self._put(
                 ns, TRADE, row, t.aggressor, feed, t.price_exponent, t.size_exponent, 0, 0, 0, t.exchange_ts_us, 0,
-                t.trade_id, t.price, t.size,
+                signed(t.trade_id), t.price, t.size,
             )  # fmt: skip
         else:
             self._put(ns, STATUS, row, event.code, feed)
@@ -186,24 +197,31 @@ class RecordingSource:
         known = self._instrument_of(symbol)
         return Units(known.tick[1], known.lot[1]) if known else None
 
-    def _row_of(self, event: Event) -> int:
-        row = self._rows.get(event.symbol)
+    def _row_of(self, exchange: int, event: Event) -> int:
+        row = self._rows.get((exchange, event.symbol))
         if row is None:
-            row = self._rows[event.symbol] = self._new_row(event.symbol)
+            row = self._rows[exchange, event.symbol] = self._new_row(exchange, event.symbol)
         if row in self._guessed and not isinstance(event, StatusEvent):
             self._refine(row, event.price_exponent, event.size_exponent)
         return row
 
-    def _new_row(self, symbol: str) -> int:
-        known = self._instrument_of(symbol)
+    def _known(self, exchange: int, symbol: str) -> Known | None:
+        if isinstance(self._recording, MixedRecording) and (i := self._recording.instruments.get((exchange, symbol))):
+            return Known(i.tick, i.lot, i.multiplier, i.inverse)
+        return self._instrument_of(symbol) if exchange == BINANCE else None
+
+    def _new_row(self, exchange: int, symbol: str) -> int:
+        known = self._known(exchange, symbol)
         if known:
             return add_row(
-                self.listing, BINANCE, symbol, known.tick, known.lot, known.multiplier, inverse=known.inverse
+                self.listing, exchange, symbol, known.tick, known.lot, known.multiplier, inverse=known.inverse
             )
-        # COIN-M: sizes are contracts of 100 USD for BTC and 10 USD for every other coin.
-        inverse = "-USD-" in symbol
-        worth = (100 if symbol.startswith("BTC-") else 10, 0) if inverse else (1, 0)
-        row = add_row(self.listing, BINANCE, symbol, (1, 0), (1, 0), worth, inverse=inverse)
+        inverse = exchange != COINBASE and "-USD-" in symbol
+        worth = (1, 0)
+        if inverse and exchange == BINANCE:
+            # COIN-M: sizes are contracts of 100 USD for BTC and 10 USD for every other coin.
+            worth = (100 if symbol.startswith("BTC-") else 10, 0)
+        row = add_row(self.listing, exchange, symbol, (1, 0), (1, 0), worth, inverse=inverse)
         self._guessed.add(row)
         return row
 

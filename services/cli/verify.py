@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from libs.offline.audit import Audit, audit
-from libs.offline.recordings import Recording, find
+from libs.storage.recordings import Recording, find
 
 QUIET_S = 2.0
 COLUMNS = ("symbol", "messages", "updates", "trades", "snapshots", "gaps", "checksums", "tickers", "crossed", "valid",

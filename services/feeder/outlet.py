@@ -13,7 +13,7 @@ import numpy as np
 from libs.book.state import new as new_books
 from libs.market.exchanges import exchange_id
 from libs.market.instruments import Instrument
-from libs.sending.chunk import BOOK, STATUS, TRADE, new_chunk
+from libs.sending.chunk import BOOK, STATUS, TRADE, new_chunk, signed
 from libs.sending.compose import (
     CURSOR,
     NEXT_INSTRUMENT,
@@ -183,7 +183,7 @@ class Outlet:
             t = event
             c.events[n] = (
                 src_ns, TRADE, row, t.aggressor, t.price_exponent, t.size_exponent, 0, 0, 0, t.exchange_ts_us,
-                t.feed_ts_us, 0, _signed(t.trade_id), t.price, t.size, 0,
+                t.feed_ts_us, 0, signed(t.trade_id), t.price, t.size, 0,
             )  # fmt: skip
         else:
             c.events[n] = (src_ns, STATUS, row, event.code, 0, 0, 0, 0, 0, 0, event.feed_ts_us, 0, 0, 0, 0, 0)
@@ -193,11 +193,6 @@ class Outlet:
     def rows(self) -> Mapping[tuple[str, str], int]:
         """Return the books by exchange and symbol."""
         return self._rows
-
-
-def _signed(trade_id: int) -> int:
-    """Return the int64 of the same bits as a u64."""
-    return trade_id - 2**64 if trade_id >= _TOO_LARGE else trade_id
 
 
 def cut(event: BookEvent) -> bool:

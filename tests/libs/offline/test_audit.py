@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.offline.audit import Audit, Ladder, audit
-from libs.offline.recordings import find
+from libs.storage.recordings import find
 from libs.venues.events import BookEvent
 from tests.libs.venues.captures import Replayed
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from libs.errors import MissingError, RecordingError
+from libs.market.instruments import Instrument
 from libs.storage import captures
 from libs.storage.captures import Said
 from libs.storage.collector import Stream, find_streams, merge, split_line
 from libs.storage.lines import BadLines, read_lines
 from libs.venues import binance, bybit, coinbase, deribit, kraken, okx
 from libs.venues.binance.symbols import Market
-from libs.venues.core import VenueCore
+from libs.venues.core import Output, VenueCore
 
 Canonical = Callable[[str], str]
-MakeCore = Callable[[Sequence[str]], VenueCore]
+MakeCore = Callable[[Sequence[str], Mapping[str, Instrument]], VenueCore]
+HEAD = 2000
+"""Bytes of a message in which it names its symbol."""
+PEEKED = 20
+"""Lines of which one tells a collector's file."""
 ODD_FOLDER = "snapshot_bids.csv.gz"
 SUFFIXES = (".jsonl", ".jsonl.gz", ".txt.gz", ".csv.gz", ".dat.gz", ".gz", ".dat", ".zst")
 
@@ -31,8 +39,18 @@ class Venue:
     symbol: re.Pattern[bytes]
     canonical: Canonical
     core: MakeCore
+    instruments: Callable[[bytes], list[tuple[str, Instrument]]]
+    exchange: str
+    """Whose channel its events belong to; empty: a witness, which is never multicast."""
     of_url: Callable[[str], str | None] = lambda url: None
     """The venue's own symbol whose snapshot a REST answer is."""
+
+
+class Survey(NamedTuple):
+    """What a recording names: canonical symbols in their order, and what its lists of instruments say of them."""
+
+    symbols: list[str]
+    instruments: dict[str, Instrument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +62,44 @@ class Recording:
     venue: Venue
     read: Callable[[BadLines], Iterator[Said]]
 
-    def symbols(self) -> list[str]:
-        """Return the canonical symbols that its messages name, in their order; names that are none are passed over."""
+    def survey(self) -> Survey:
+        """Read all of it once; names that are none are passed over."""
         seen: dict[bytes, None] = {}
+        listed: dict[str, Instrument] = {}
         for said in self.read(BadLines()):
             if not said.url:
-                for name in self.venue.symbol.findall(said.text[:2000]):
+                for name in self.venue.symbol.findall(said.text[:HEAD]):
                     seen.setdefault(name)
+                continue
+            with contextlib.suppress(ValueError):
+                listed |= {i.symbol: i for _, i in self.venue.instruments(said.text)}
         found: dict[str, None] = {}
         for name in seen:
-            try:
+            with contextlib.suppress(ValueError):
                 found.setdefault(self.venue.canonical(name.decode()))
-            except ValueError:
+        return Survey(list(found), {symbol: listed[symbol] for symbol in found if symbol in listed})
+
+    def played(self, survey: Survey, bad: BadLines) -> Iterator[tuple[Said, list[Output]]]:
+        """Yield what was received, with what the venue's core makes of it."""
+        return self.play(self.core(survey), bad)
+
+    def core(self, survey: Survey) -> VenueCore:
+        """Return a core for it."""
+        return self.venue.core(survey.symbols, survey.instruments)
+
+    def play(self, core: VenueCore, bad: BadLines) -> Iterator[tuple[Said, list[Output]]]:
+        """Give what was received to a core; yield it with what came of it."""
+        begun = False
+        for said in self.read(bad):
+            if not begun:
+                core.opened(said.us)
+                begun = True
+            if not said.url:
+                yield said, core.received(said.text, said.us)
                 continue
-        return list(found)
+            name = self.venue.of_url(said.url)
+            symbol = self.venue.canonical(name) if name else ""
+            yield said, core.answered(symbol, said.text, said.us) if symbol in core.by_symbol else []
 
 
 def _depth_symbol(url: str) -> str | None:
@@ -67,7 +109,13 @@ def _depth_symbol(url: str) -> str | None:
 
 def _binance(name: str, rules: binance.Rules) -> Venue:
     core = partial(binance.BinanceCore, rules=rules)
-    return Venue(name, re.compile(rb'"s":"([^"]+)"'), rules.canonical, core, _depth_symbol)
+    exchange = "" if name == "binanceus" else "binance"
+    return Venue(name, re.compile(rb'"s":"([^"]+)"'), rules.canonical, core, rules.instruments, exchange, _depth_symbol)
+
+
+def _none(body: bytes) -> list[tuple[str, Instrument]]:
+    """Read no list of instruments."""
+    return []
 
 
 _PRODUCT = re.compile(rb'"product_id": ?"([^"]+)"')
@@ -77,12 +125,16 @@ VENUES = {
     "BINANCE_DELIVERY": _binance("binance_coinm", binance.COINM),
     "BINANCE_US": _binance("binanceus", binance.SPOT),
     "BYBIT": Venue("bybit_linear", re.compile(rb'"topic":"orderbook\.\d+\.([^"]+)"'), bybit.LINEAR.canonical,
-                   partial(bybit.BybitCore, rules=bybit.LINEAR)),
-    "COINBASE": Venue("coinbase", _PRODUCT, coinbase.canonical, coinbase.CoinbaseCore),
-    "EXCHANGE": Venue("coinbase_exchange", _PRODUCT, coinbase.canonical, coinbase.ExchangeCore),
-    "OKX": Venue("okx", re.compile(rb'"instId":"([^"]+)"'), okx.canonical, okx.OkxCore),
-    "DERIBIT": Venue("deribit", re.compile(rb'"instrument_name":"([^"]+)"'), deribit.canonical, deribit.DeribitCore),
-    "KRAKEN": Venue("kraken", re.compile(rb'"([A-Z0-9.]+/[A-Z0-9.]+)"\]$'), kraken.canonical, kraken.KrakenCore),
+                   partial(bybit.BybitCore, rules=bybit.LINEAR), bybit.LINEAR.instruments, "bybit"),
+    "COINBASE": Venue("coinbase", _PRODUCT, coinbase.canonical, coinbase.CoinbaseCore, coinbase.ADVANCED.instruments,
+                      "coinbase"),
+    "EXCHANGE": Venue("coinbase_exchange", _PRODUCT, coinbase.canonical, coinbase.ExchangeCore,
+                      coinbase.EXCHANGE.instruments, "coinbase"),
+    "OKX": Venue("okx", re.compile(rb'"instId":"([^"]+)"'), okx.canonical, okx.OkxCore, okx.instruments, "okx"),
+    "DERIBIT": Venue("deribit", re.compile(rb'"instrument_name":"([^"]+)"'), deribit.canonical, deribit.DeribitCore,
+                     deribit.instruments, "deribit"),
+    "KRAKEN": Venue("kraken", re.compile(rb'"([A-Z0-9.]+/[A-Z0-9.]+)"\]$'), kraken.canonical, kraken.KrakenCore, _none,
+                    ""),
 }  # fmt: skip
 """By the exchange that a header names."""
 _MARKETS = {Market.SPOT: "BINANCE", Market.USDM: "BINANCE_FUTURES", Market.COINM: "BINANCE_DELIVERY"}
@@ -116,6 +168,22 @@ def find(paths: Iterable[Path]) -> list[Recording]:
         venue = VENUES[_MARKETS[stream.market]]
         found.append(Recording(stream.files[0], stream.files, venue, partial(_collected, stream)))
     return found
+
+
+def only_collected(paths: Iterable[Path]) -> bool:
+    """Return whether these are a collector's files and nothing else; MissingError when one is not there."""
+    opened = list(_opened(paths))
+    return not any((path / ODD_FOLDER).exists() for path in opened) and all(
+        _is_collected(file) for path in opened for file in _files(path)
+    )
+
+
+def _is_collected(file: Path) -> bool:
+    # A file of a collector may begin with damage.
+    lines = (line for _, line in read_lines(file, BadLines()))
+    return any(split_line(line) is not None for line in islice(lines, PEEKED)) or file.name.endswith(
+        (".dat", ".dat.gz")
+    )
 
 
 def _hour(folder: Path) -> Recording:
@@ -154,8 +222,7 @@ def _recognised(file: Path) -> Recording | None:
         return None
     columns = captures.first_row(file) if file.name.endswith((".csv", ".csv.gz")) else []
     if columns[:5] == ["ts_ns", "type", "side", "price", "qty"]:
-        core = VENUES["EXCHANGE"]
-        venue = Venue("binanceus", core.symbol, core.canonical, core.core)
+        venue = replace(VENUES["EXCHANGE"], name="binanceus", exchange="")
         return Recording(file, (file,), venue, partial(captures.binanceus_events, file))
     if {"changes", "maker_order_id", "type"} <= set(columns):
         return Recording(file, (file,), VENUES["EXCHANGE"], partial(captures.gdax_messages, file))

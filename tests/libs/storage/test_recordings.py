@@ -10,8 +10,8 @@ import pytest
 
 from libs.errors import MissingError, RecordingError
 from libs.offline.audit import audit
-from libs.offline.recordings import find
 from libs.storage.lines import BadLines
+from libs.storage.recordings import find
 
 
 def captured(path: Path, exchange: str, *lines: dict[str, object]) -> Path:
