@@ -50,7 +50,9 @@ def folder(tmp_path: Path) -> Path:
     lines = {
         "BYBIT": [
             line("http", 0.5, INSTRUMENTS, "https://x/v5/market/instruments-info"),
-            line("recv", 1.0, bybit("snapshot", 5, [["8", "2"]])), line("recv", 3.0, bybit("delta", 6, [["8", "0"]])), line("recv", 5.0, bybit("delta", 8, [])),
+            line("recv", 1.0, bybit("snapshot", 5, [["8", "2"]])),
+            line("recv", 3.0, bybit("delta", 6, [["8", "0"]])),
+            line("recv", 5.0, bybit("delta", 8, [])),
         ],
         "OKX": [line("recv", 2.0, okx(7)), line("recv", 4.0, okx(2**64 - 1))],
     }  # fmt: skip
