@@ -37,7 +37,7 @@ def test_two_processes_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not warm.is_warm()
     warm.compile_all(said.append, lambda: None)
     assert warm.is_warm()
-    assert {name.split()[0] for name in begun} == {"consumer", "replay", "signals", "oms"}
+    assert {name.split()[0] for name in begun} == {"consumer", "replay", "signals", "oms", "feeder"}
     assert begun[:2] == ["consumer books", "consumer receive"]
     assert begun.index("consumer books") < begun.index("signals") < begun.index("oms")
     assert len(said) == len(begun)

@@ -26,6 +26,8 @@ NAMES = [f"{base}-USDT" for base in ("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE")]
 SHARES = {"whole": "", "one": 'shard = "1/2"\n', "two": 'shard = "2/2"\n', "okx": 'channels = ["okx"]\n'}
 OWN_WAY = ("book_id", "symbol_id", "book_ts_ns", "recv_ts_ns", "oldest_sent_ts_us", "events")
 """Fields that say how a process came to a row, and not what it says of the market."""
+NOTICED = ("feed_ts_us", "sent_ts_us")
+"""Of NBBO: when a cross that lasts was noticed, which is by the clock (libs/nbbo/states.py)."""
 
 
 class Run:
@@ -91,7 +93,7 @@ class Run:
         for batch in self.batches(prefix, stream):
             for row in batch.rows.copy():
                 key = int(row["exchange"]) if "exchange" in dtype.names else -1
-                for field in OWN_WAY:
+                for field in OWN_WAY + NOTICED * (stream == "nbbo"):
                     if field in dtype.names:
                         row[field] = 0
                 found[key, row["symbol"].decode()] = row.tobytes()
