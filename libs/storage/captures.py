@@ -10,7 +10,7 @@ import ast
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
@@ -24,12 +24,19 @@ SORTED_BYTES = 512 << 20
 """Of capture lines, which are sorted in memory; recordings of collectors are not."""
 
 
+OPENED, CLOSED = "opened", "closed"
+
+
 class Said(NamedTuple):
-    """One thing that was received: ``url`` is that of a REST answer, empty for a message."""
+    """One thing that was received: ``url`` is that of a REST answer, empty for a message.
+
+    ``event``: the connection was opened or closed.
+    """
 
     us: int
     url: str
     text: bytes
+    event: str = ""
 
 
 class _Captured(msgspec.Struct, frozen=True, gc=False):
@@ -38,19 +45,46 @@ class _Captured(msgspec.Struct, frozen=True, gc=False):
     url: str = ""
     data: str = ""
     exchange: str = ""
+    connection: str = ""
+    ordered: bool = False
 
 
 _decode = msgspec.json.Decoder(_Captured).decode
+_EVENTS = {"open": OPENED, "close": CLOSED}
 
 
-def header(path: Path) -> str:
-    """Return the exchange that capture lines name in their header; empty: they are none."""
+class Header(NamedTuple):
+    """What the first of capture lines says; ``connection`` is empty but in the feeder's own files."""
+
+    exchange: str
+    connection: str
+    ordered: bool
+
+
+def header(path: Path) -> Header | None:
+    """Return the header of capture lines; None: they are none."""
     for _, line in read_lines(path, BadLines()):
         try:
-            return _decode(line).exchange
+            m = _decode(line)
         except msgspec.DecodeError:
-            return ""
-    return ""
+            return None
+        return Header(m.exchange, m.connection, m.ordered) if m.exchange else None
+    return None
+
+
+def ordered(paths: Iterable[Path], bad: BadLines) -> Iterator[Said]:
+    """Yield what capture lines hold that are in order of time: files of one connection, one after the other."""
+    for path in paths:
+        for number, line in read_lines(path, bad):
+            try:
+                m = _decode(line)
+            except msgspec.DecodeError as error:
+                bad.add(path, number, str(error), line)
+                continue
+            if m.t in ("recv", "http"):
+                yield Said(round(m.ts * 1e6), m.url, m.data.encode())
+            elif m.t in _EVENTS:
+                yield Said(round(m.ts * 1e6), "", b"", _EVENTS[m.t])
 
 
 def captured(path: Path, bad: BadLines) -> Iterator[Said]:

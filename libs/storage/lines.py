@@ -1,4 +1,4 @@
-"""Lines of a text file, plain or gzip, whatever state its end is in."""
+"""Lines of a text file, plain, gzip or zstd, whatever state its end is in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import zstandard
+
 CHUNK = 1 << 16
 MAX_LINE = 16 << 20
 SHOWN = 80
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,26 @@ class BadLines:
 def read_lines(path: Path, bad: BadLines) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, line without its end) of every non-empty line.
 
-    A gzip that ends early or is damaged gives the lines before the damage; the rest counts as one bad line.
+    A gzip or zstd that is damaged gives the lines before the damage; the rest counts as one bad line. So does a gzip
+    that ends early; of a zstd that does, a service was killed while it wrote, only the last line may be cut.
 
     Parameters
     ----------
     path : Path
-        Told to be gzip by its first bytes, not by its name.
+        Told to be gzip or zstd by its first bytes, not by its name.
     bad : BadLines
         Where damage is counted.
     """
     number, tail = 0, b""
     with path.open("rb") as file:
-        zipped = file.read(2) == _GZIP_MAGIC
+        magic = file.read(4)
         file.seek(0)
-        chunks = _inflate(file) if zipped else iter(lambda: file.read(CHUNK), b"")
+        if magic[:2] == _GZIP_MAGIC:
+            chunks = _inflate(file)
+        elif magic == _ZSTD_MAGIC:
+            chunks = _decompress(file)
+        else:
+            chunks = iter(lambda: file.read(CHUNK), b"")
         try:
             for chunk in chunks:
                 lines = (tail + chunk).split(b"\n")
@@ -79,6 +87,15 @@ def read_lines(path: Path, bad: BadLines) -> Iterator[tuple[int, bytes]]:
 
 class _DamagedError(Exception):
     pass
+
+
+def _decompress(file: BinaryIO) -> Iterator[bytes]:
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+    try:
+        while chunk := reader.read(CHUNK):
+            yield chunk
+    except zstandard.ZstdError:
+        raise _DamagedError("damaged zstd") from None
 
 
 def _inflate(file: BinaryIO) -> Iterator[bytes]:

@@ -91,9 +91,14 @@ class Recording:
         """Give what was received to a core; yield it with what came of it."""
         begun = False
         for said in self.read(bad):
-            if not begun:
-                core.opened(said.us)
+            if said.event == captures.CLOSED:
+                yield said, core.closed(said.us)
+                continue
+            if said.event or not begun:
                 begun = True
+                core.opened(said.us)
+                if said.event:
+                    continue
             if not said.url:
                 yield said, core.received(said.text, said.us)
                 continue
@@ -107,10 +112,22 @@ def _depth_symbol(url: str) -> str | None:
     return found[1] if found else None
 
 
+def _okx_symbol(url: str) -> str | None:
+    found = re.search(r"/market/books\?(?:.*&)?instId=([A-Za-z0-9.-]+)", url)
+    return found[1] if found else None
+
+
 def _binance(name: str, rules: binance.Rules) -> Venue:
     core = partial(binance.BinanceCore, rules=rules)
     exchange = "" if name == "binanceus" else "binance"
-    return Venue(name, re.compile(rb'"s":"([^"]+)"'), rules.canonical, core, rules.instruments, exchange, _depth_symbol)
+    symbol = re.compile(rb'"s": ?"([^"]+)"')
+    return Venue(name, symbol, rules.canonical, core, rules.instruments, exchange, _depth_symbol)
+
+
+def _bybit(name: str, rules: bybit.Rules) -> Venue:
+    core = partial(bybit.BybitCore, rules=rules)
+    symbol = re.compile(rb'"topic": ?"(?:orderbook\.\d+|publicTrade)\.([^"]+)"')
+    return Venue(name, symbol, rules.canonical, core, rules.instruments, "bybit")
 
 
 def _none(body: bytes) -> list[tuple[str, Instrument]]:
@@ -124,19 +141,23 @@ VENUES = {
     "BINANCE_FUTURES": _binance("binance_usdm", binance.USDM),
     "BINANCE_DELIVERY": _binance("binance_coinm", binance.COINM),
     "BINANCE_US": _binance("binanceus", binance.SPOT),
-    "BYBIT": Venue("bybit_linear", re.compile(rb'"topic":"orderbook\.\d+\.([^"]+)"'), bybit.LINEAR.canonical,
-                   partial(bybit.BybitCore, rules=bybit.LINEAR), bybit.LINEAR.instruments, "bybit"),
+    "BYBIT": _bybit("bybit_linear", bybit.LINEAR),
+    "BYBIT_SPOT": _bybit("bybit", bybit.SPOT),
+    "BYBIT_INVERSE": _bybit("bybit_inverse", bybit.INVERSE),
     "COINBASE": Venue("coinbase", _PRODUCT, coinbase.canonical, coinbase.CoinbaseCore, coinbase.ADVANCED.instruments,
                       "coinbase"),
     "EXCHANGE": Venue("coinbase_exchange", _PRODUCT, coinbase.canonical, coinbase.ExchangeCore,
                       coinbase.EXCHANGE.instruments, "coinbase"),
-    "OKX": Venue("okx", re.compile(rb'"instId":"([^"]+)"'), okx.canonical, okx.OkxCore, okx.instruments, "okx"),
-    "DERIBIT": Venue("deribit", re.compile(rb'"instrument_name":"([^"]+)"'), deribit.canonical, deribit.DeribitCore,
+    "OKX": Venue("okx", re.compile(rb'"instId": ?"([^"]+)"'), okx.canonical, okx.OkxCore, okx.instruments, "okx",
+                 _okx_symbol),
+    "DERIBIT": Venue("deribit", re.compile(rb'"instrument_name": ?"([^"]+)"'), deribit.canonical, deribit.DeribitCore,
                      deribit.instruments, "deribit"),
     "KRAKEN": Venue("kraken", re.compile(rb'"([A-Z0-9.]+/[A-Z0-9.]+)"\]$'), kraken.canonical, kraken.KrakenCore, _none,
                     ""),
 }  # fmt: skip
 """By the exchange that a header names."""
+VENUES |= {venue.name: venue for venue in VENUES.values()}
+"""The feeder names its feeds."""
 _MARKETS = {Market.SPOT: "BINANCE", Market.USDM: "BINANCE_FUTURES", Market.COINM: "BINANCE_DELIVERY"}
 _FIELDS = ((b'"arg"', "OKX"), (b'"topic"', "BYBIT"), (b'"jsonrpc"', "DERIBIT"), (b'"sequence_num"', "COINBASE"))
 """What tells the venue of messages alone."""
@@ -154,16 +175,25 @@ def find(paths: Iterable[Path]) -> list[Recording]:
     """
     found: list[Recording] = []
     collected: list[Path] = []
+    own: dict[tuple[Path, str], list[Path]] = {}
     for path in _opened(paths):
         if path.is_dir() and (path / ODD_FOLDER).exists():
             found.append(_hour(path))
             continue
         for file in _files(path):
+            if (named := captures.header(file)) and named.connection:
+                own.setdefault((file.parent, named.connection), []).append(file)
+                continue
             recording = _recognised(file)
             if recording is None:
                 collected.append(file)
             else:
                 found.append(recording)
+    for files in own.values():
+        files.sort()
+        named = captures.header(files[0])
+        parts = tuple(files)
+        found.append(Recording(files[0], parts, _venue(named, files[0]), partial(captures.ordered, parts)))
     for stream in find_streams(collected) if collected else ():
         venue = VENUES[_MARKETS[stream.market]]
         found.append(Recording(stream.files[0], stream.files, venue, partial(_collected, stream)))
@@ -214,9 +244,8 @@ def _files(path: Path) -> list[Path]:
 def _recognised(file: Path) -> Recording | None:
     """Return what a file is; None: collector lines."""
     if named := captures.header(file):
-        if named not in VENUES:
-            raise RecordingError(f"{file}: expected one of {', '.join(VENUES)}, found exchange {named!r}")
-        return Recording(file, (file,), VENUES[named], partial(captures.captured, file))
+        read = partial(captures.ordered, (file,)) if named.ordered else partial(captures.captured, file)
+        return Recording(file, (file,), _venue(named, file), read)
     first = next((line for _, line in read_lines(file, BadLines())), b"")
     if split_line(first) is not None:
         return None
@@ -235,6 +264,13 @@ def _recognised(file: Path) -> Recording | None:
     raise RecordingError(
         f"{file}: expected collector lines, capture lines or messages of a known venue, found {first[:60]!r}"
     )
+
+
+def _venue(named: captures.Header | None, file: Path) -> Venue:
+    exchange = named.exchange if named else ""
+    if exchange not in VENUES:
+        raise RecordingError(f"{file}: expected one of {', '.join(VENUES)}, found exchange {exchange!r}")
+    return VENUES[exchange]
 
 
 def _collected(stream: Stream, bad: BadLines) -> Iterator[Said]:

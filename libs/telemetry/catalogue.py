@@ -161,6 +161,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("feeder_quiet_seconds", "seconds", ("feed",), "Since the longest quiet connection's message", _FEEDER),
     _counter("feeder_rest_requests_total", "requests", ("feed", "status"), "REST requests by outcome", _FEEDER),
     _counter("feeder_events_total", "events", ("event",), "Messages refused, waits for the sender, mutes", _FEEDER),
+    _counter("feeder_raw_total", "events", ("event",), "Raw messages kept, their bytes, dropped, failures", _FEEDER),
     _gauge("feeder_inbox_items", "messages", (), "Messages read and not yet parsed", _FEEDER),
     _gauge("feeder_inbox_bytes", "bytes", (), "Their bytes", _FEEDER),
     _gauge("feeder_inbox_high_water_items", "messages", (), "The most there ever were", _FEEDER),

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,7 @@ from services.feeder.hub import Hub
 from services.feeder.inbox import Inbox
 from services.feeder.markets import Market, connections_of, instruments_of, list_of, markets_of
 from services.feeder.outlet import Outlet
+from services.feeder.raw import RawRecorder
 from services.feeder.settings import Settings
 from services.feeder.venues import Feed
 
@@ -97,6 +99,9 @@ class Feeder:
                 self.outlet.list(instrument)
             connections += connections_of(market, instruments, self.inbox, session, self.settings.seed)
         self.hub.begin(connections)
+        if self.settings.raw_dir:
+            names = {c.name: c.feed.name for c in connections}
+            self.hub.raw = RawRecorder(Path(self.settings.raw_dir), names, self.settings.raw_keep_hours, self.log)
 
     async def feed(self) -> None:
         """Begin the session, then connect to every venue."""
@@ -104,6 +109,8 @@ class Feeder:
         while not self.transmission.sender.state[SESSION_MONO]:
             await asyncio.sleep(0.005)
         self.outlet.begin(time.monotonic_ns())
+        if self.hub.raw is not None:
+            self.hub.raw.start()
         tasks = [self.hub.run(), self._look_for_delisted()]
         tasks += [c.run() for c in self.hub.connections] + [m.rest.run() for m in self.markets]
         self._tasks = [asyncio.create_task(each) for each in tasks]
@@ -121,6 +128,8 @@ class Feeder:
             if isinstance(result, Exception):
                 self.log.error("task_died", error=repr(result))
         self.outlet.flush(time.monotonic_ns())
+        if self.hub.raw is not None:
+            await asyncio.to_thread(self.hub.raw.stop)
         await asyncio.to_thread(self.transmission.stop)
 
     def resync(self, exchange: str, symbol: str) -> list[str]:

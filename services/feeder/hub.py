@@ -16,6 +16,7 @@ from services.feeder.clock import FeedClock
 from services.feeder.connection import Connection
 from services.feeder.inbox import ANSWER, CLOSED, FAILED, MESSAGE, OPENED, Inbox, Item
 from services.feeder.outlet import Outlet
+from services.feeder.raw import RawRecorder
 from services.feeder.rest import Rest, Wish
 
 TICK_S = 0.1
@@ -49,12 +50,14 @@ class Hub:
         self.connections: list[Connection] = []
         self.counts: Counter[str] = Counter()
         self.mute: set[Connection] = set()
+        self.raw: RawRecorder | None = None
+        """Keeps what is said, where that is wanted."""
         self._down: set[str] = set()
         self._open: set[Connection] = set()
         self._act: dict[int, Callable[[Item, int], list[Output]]] = {
             OPENED: self._opened,
             MESSAGE: self._message,
-            ANSWER: lambda item, us: item.connection.core.answered(item.symbol, item.data, us),
+            ANSWER: self._answer,
             FAILED: lambda item, us: item.connection.core.failed(item.symbol, us),
             CLOSED: self._closed,
         }
@@ -107,6 +110,7 @@ class Hub:
     def _opened(self, item: Item, us: int) -> list[Output]:
         c = item.connection
         self._open.add(c)
+        self._keep("open", item, us)
         self.log.info("connection_open", connection=c.name, generation=item.generation)
         if c.feed.exchange in self._down:
             self._down.discard(c.feed.exchange)
@@ -118,11 +122,21 @@ class Hub:
 
     def _message(self, item: Item, us: int) -> list[Output]:
         self.counts["messages"] += 1
+        self._keep("recv", item, us)
         return item.connection.core.received(item.data, us)
+
+    def _answer(self, item: Item, us: int) -> list[Output]:
+        self._keep("http", item, us)
+        return item.connection.core.answered(item.symbol, item.data, us)
+
+    def _keep(self, kind: str, item: Item, us: int) -> None:
+        if self.raw is not None:
+            self.raw.put(kind, item.connection.name, us, item.data, item.path)
 
     def _closed(self, item: Item, us: int) -> list[Output]:
         c = item.connection
         self._open.discard(c)
+        self._keep("close", item, us)
         self.log.warning("connection_closed", connection=c.name, reason=c.last_reason, generation=item.generation)
         outputs = c.core.closed(us)
         exchange = c.feed.exchange
@@ -143,7 +157,7 @@ class Hub:
             elif isinstance(output, Send):
                 c.send(output.text, c.generation)
             elif isinstance(output, Fetch):
-                self.rests[c.feed.name].ask(Wish(output, partial(self._deliver, c, output.symbol, c.generation)))
+                self.rests[c.feed.name].ask(Wish(output, partial(self._deliver, c, output, c.generation)))
             elif isinstance(output, Close):
                 c.close(output.reason)
             elif isinstance(output, Refused):
@@ -159,13 +173,13 @@ class Hub:
             outputs = c.core.resync(event.symbol, "more levels than a message may hold", self.clock.us(mono_ns))
             self._carry_out(c, outputs, mono_ns)
 
-    def _deliver(self, c: Connection, symbol: str, generation: int, body: bytes | None) -> None:
+    def _deliver(self, c: Connection, fetch: Fetch, generation: int, body: bytes | None) -> None:
         """Bring a REST answer in, in order with the messages; one for an earlier connection is no use."""
         if generation != c.generation or not c.open:
             self.counts["stale_answers"] += 1
             return
         kind = FAILED if body is None else ANSWER
-        self.inbox.put_now(Item(kind, c, time.monotonic_ns(), body or b"", symbol, generation))
+        self.inbox.put_now(Item(kind, c, time.monotonic_ns(), body or b"", fetch.symbol, generation, fetch.path))
 
     def _tick(self, now: int) -> None:
         us = self.clock.us(now)

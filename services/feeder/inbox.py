@@ -28,6 +28,8 @@ class Item(NamedTuple):
         Of an ANSWER or FAILED.
     generation : int
         The connection's, when it happened.
+    path : str
+        Of the request that an ANSWER answers.
     """
 
     kind: int
@@ -36,6 +38,7 @@ class Item(NamedTuple):
     data: bytes = b""
     symbol: str = ""
     generation: int = 0
+    path: str = ""
 
 
 class Inbox:

@@ -37,6 +37,7 @@ PER_FEED = (
     "feeder_quiet_seconds",
 )
 INBOX = ("feeder_inbox_items", "feeder_inbox_bytes", "feeder_inbox_high_water_items")
+RAW_EVENTS = ("messages", "bytes", "dropped", "errors", "removed")
 HUB_EVENTS = ("refused", "blocked", "not_carried", "mute", "stale_answers")
 
 
@@ -48,6 +49,7 @@ def series(channels: Sequence[int], feeds: Sequence[str]) -> list[Series]:
         found += [Series("feeder_connections_total", {"feed": feed, "event": event}) for event in CONNECTION_EVENTS]
         found += [Series("feeder_rest_requests_total", {"feed": feed, "status": each}) for each in REST_STATUSES]
         found += [Series(name, {"feed": feed}) for name in PER_FEED]
+    found += [Series("feeder_raw_total", {"event": event}) for event in RAW_EVENTS]
     found += [Series("feeder_events_total", {"event": event}) for event in HUB_EVENTS]
     found += [
         Series(name, {}) for name in ("feeder_inbox_items", "feeder_inbox_bytes", "feeder_inbox_high_water_items")
@@ -79,6 +81,9 @@ def report(feeder: Feeder, now_us: int) -> None:
         _report_feed(feeder, market.feed.name, market.rest.counts, now_us)
     for event in HUB_EVENTS:
         seg.counters[seg.counter("feeder_events_total", event=event)] = hub.counts[event]
+    if hub.raw is not None:
+        for event in RAW_EVENTS:
+            seg.counters[seg.counter("feeder_raw_total", event=event)] = hub.raw.counts[event]
     inbox = feeder.inbox
     seg.gauges[seg.gauge("feeder_inbox_items")] = len(inbox)
     seg.gauges[seg.gauge("feeder_inbox_bytes")] = inbox.bytes
@@ -134,6 +139,7 @@ def status(feeder: Feeder) -> dict[str, Any]:
         "bad_lines": [],
         "feeds": {m.feed.name: _feed_status(feeder, m.feed.name, m.rest.counts) for m in feeder.markets},
         "hub": dict(hub.counts),
+        "raw": dict(hub.raw.counts) if hub.raw is not None else {},
         "inbox": {
             "items": len(feeder.inbox),
             "high_water": feeder.inbox.high_water,

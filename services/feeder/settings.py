@@ -46,6 +46,9 @@ class Settings(SendingSettings, frozen=True, forbid_unknown_fields=True):
     backoff_s: Seconds = 0.5
     longest_backoff_s: Seconds = 30.0
 
+    raw_dir: str = ""
+    raw_keep_hours: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 168
+
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 9294
     log_format: str = "auto"

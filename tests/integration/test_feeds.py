@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from libs.offline.audit import audit
+from libs.storage.recordings import find
+from libs.storage.source import RecordingSource
 from services.fakes.catalogue import PLAYS, new_fake
 from services.feeder.venues import FEEDS
 from services.feeder.warming import warm
@@ -67,3 +72,38 @@ def test_books_are_the_venues_through_every_fault(free_port: int, name: str) -> 
             assert trades > 10
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_what_was_said_can_be_audited_and_played_again(free_port: int, name: str, tmp_path: Path) -> None:
+    """Through a drop and a reconnection: the recording's books end as the consumer's did, from the same events."""
+
+    async def run() -> tuple[int, dict[str, object]]:
+        fake = new_fake(name, rate=200.0)
+        live = Live(free_port, {name: FEEDS[name]}, {name: fake}, raw_dir=str(tmp_path))
+        async with live:
+            await live.settles(name)
+            for fault in ("drop", "disconnect") if name not in UNSEEN else ("disconnect",):
+                fake.faults.arm(fault)
+                await live.until(lambda f=fault: fake.faults.done[f], fault)  # type: ignore[misc]
+                await asyncio.sleep(0.1)
+                await live.settles(name)
+            fake.running = False
+            await live.until(lambda: live.equal(name))
+            books = {m.canonical: live.book(FEEDS[name].exchange, m.canonical) for m in fake.listed()}
+            updates = sum(c.core.by_symbol[s]["updates"] for c in live.feeder.hub.connections for s in c.core.symbols)
+        return updates, books
+
+    updates, books = asyncio.run(run())
+    recordings = find([tmp_path])
+    audits = [audit(recording) for recording in recordings]
+    assert sum(a.core.by_symbol[s]["updates"] for a in audits for s in a.symbols) == updates
+    found = {symbol: s.ladder for a in audits for symbol, s in a.symbols.items()}
+    for symbol, book in books.items():
+        ladder = found[symbol]
+        sides = tuple(
+            {Decimal(p).scaleb(ladder.price_exp): Decimal(s).scaleb(ladder.size_exp) for p, s in side.items()}
+            for side in ladder.sides
+        )
+        assert sides == book
+    assert sum(len(chunk.events[: chunk.used[0]]) for chunk in RecordingSource([tmp_path]).chunks()) > 10
