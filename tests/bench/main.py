@@ -15,8 +15,8 @@ from libs.errors import ConfigError
 from tests.bench import native, plots, runner, table
 
 NAMES = (
-    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "replay", "start", "memory",
-    "shards", "scale",
+    "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "feeder", "replay", "start",
+    "memory", "shards", "scale",
 )  # fmt: skip
 DRAWN = ("scale",)
 """Their rows are sweeps, which can be drawn."""

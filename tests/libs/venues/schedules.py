@@ -62,6 +62,8 @@ class Schedule:
 
     name: str
     seed: int
+    changes: int = 3
+    faulty: bool = True
     now_us: int = US
     texts: int = 0
     trades: int = 0
@@ -73,7 +75,7 @@ class Schedule:
         odds = {kind: p for kind, p in ODDS.items() if kind not in UNSEEN.get(self.name, ())}
         kinds = self.rng.sample(sorted(odds), self.rng.randint(1, len(odds)))
         self.feed = FEEDS[self.name]
-        self.venue = new_fake(self.name, seed=self.seed)
+        self.venue = new_fake(self.name, seed=self.seed, changes=self.changes)
         self.had: dict[str, set[Key]] = {m.canonical: {key_of(truth(self.venue, m))} for m in self.markets}
         for market in self.markets:
             self.remember(market)
@@ -86,7 +88,7 @@ class Schedule:
         self.core: VenueCore = self.feed.core(
             [m.canonical for m in self.markets], {i.symbol: i for i in listed.values()}
         )
-        self.venue.faults.odds = {kind: odds[kind] for kind in kinds}
+        self.venue.faults.odds = {kind: odds[kind] for kind in kinds if self.faulty}
         self.replayed = Replayed()
         self.answers: list[tuple[int, Fetch]] = []
         self.line: Line | None = None
@@ -140,9 +142,7 @@ class Schedule:
             self.venue.beat()
         if self.line is None:
             if self.now_us >= self.reopen_us:
-                self.line = Line(self.venue, self.feed.ws_path)
-                self.venue.clients.add(self.line)
-                self.venue.on_open(self.line)
+                self.line = self.open_line()
                 self.take(self.core.opened(self.now_us))
             return
         line = self.line
@@ -158,6 +158,13 @@ class Schedule:
         self.answer()
         if self.line is line:
             self.take(self.core.tick(self.now_us))
+
+    def open_line(self) -> Line:
+        """Return a new connection to the venue."""
+        line = Line(self.venue, self.feed.ws_path)
+        self.venue.clients.add(line)
+        self.venue.on_open(line)
+        return line
 
     def lose(self) -> None:
         """End the connection; another opens in a while."""
