@@ -17,6 +17,7 @@ from libs.storage import captures
 from libs.storage.captures import Said
 from libs.storage.collector import Stream, find_streams, merge, split_line
 from libs.storage.lines import BadLines, read_lines
+from libs.storage.pcap import is_pcap
 from libs.venues import binance, bybit, coinbase, deribit, kraken, okx
 from libs.venues.binance.symbols import Market
 from libs.venues.core import Output, VenueCore
@@ -209,6 +210,8 @@ def only_collected(paths: Iterable[Path]) -> bool:
 
 
 def _is_collected(file: Path) -> bool:
+    if is_pcap(file):
+        return False
     # A file of a collector may begin with damage.
     lines = (line for _, line in read_lines(file, BadLines()))
     return any(split_line(line) is not None for line in islice(lines, PEEKED)) or file.name.endswith(

@@ -139,6 +139,19 @@ def verify(
 
 
 @app.command()
+def capture(
+    file: Annotated[str, typer.Argument(metavar="FILE.pcap", help="Replaced if it is there.")],
+    duration: Annotated[Text, _option("--duration", "Seconds; without it until Ctrl-C.", "S")] = None,
+    max_mib: Annotated[Text, _option("--max-mib", "End at this size.", "N")] = None,
+    config: Annotated[Text, _option("--config", "Folder of configuration files (config).", "DIR")] = None,
+) -> int:
+    """Write HFTP as it is received, for Wireshark (scripts/wireshark) and to be replayed."""
+    from services.cli import capture as command
+
+    return command.run(file, duration, max_mib, config)
+
+
+@app.command()
 def digest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH …", help="A recording: files and folders.")],
     compare: Annotated[bool, _option("--compare", "Name the first event that differs between two traces.")] = False,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import services
+from libs.config import read
 from libs.errors import ConfigError, MissingError
 
 FILE = "command line"
@@ -221,3 +222,17 @@ def spread_sources(arguments: list[str]) -> list[str]:
             found.append("--source")
         found.append(word)
     return found
+
+
+def symbols_file(folder: Path) -> Path:
+    """Return the consumer's symbols file that a folder of configuration names.
+
+    Raises
+    ------
+    ConfigError
+        When what it names is no file's name.
+    """
+    named = read(folder / "consumer.toml").get("symbols_file", "consumer/symbols.json")
+    if not isinstance(named, str):
+        raise ConfigError(str(folder / "consumer.toml"), "symbols_file", "the name of a file", repr(named))
+    return folder / named

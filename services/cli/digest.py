@@ -13,7 +13,7 @@ from libs.config import read
 from libs.digest.trace import Trace, differences, is_trace, read_trace
 from libs.errors import ConfigError, MissingError
 from libs.market.config import load_consumer_config
-from services.cli.arguments import FILE, config_folder, output
+from services.cli.arguments import FILE, config_folder, output, symbols_file
 
 SHOWN = 20
 Document = dict[str, Any]
@@ -40,7 +40,7 @@ def run(paths: Sequence[str], trace: str | None, config: str | None) -> int:
     from libs.storage.source import RecordingSource, instruments_of
 
     folder = config_folder(config)
-    options = load_consumer_config(_symbols_file(folder)).processing_config
+    options = load_consumer_config(symbols_file(folder)).processing_config
     instruments = str(read(folder / "replay.toml").get("instruments_dir", ""))
     source = RecordingSource([Path(path) for path in paths], instrument_of=instruments_of(instruments))
     passed = Pass(
@@ -63,13 +63,6 @@ def run(paths: Sequence[str], trace: str | None, config: str | None) -> int:
     for line in source.bad.examples:
         print(f"crossbook digest: {line}", file=sys.stderr)
     return 0 if found["complete"] and not source.bad.count else 1
-
-
-def _symbols_file(folder: Path) -> Path:
-    named = read(folder / "consumer.toml").get("symbols_file", "consumer/symbols.json")
-    if not isinstance(named, str):
-        raise ConfigError(str(folder / "consumer.toml"), "symbols_file", "the name of a file", repr(named))
-    return folder / named
 
 
 def compare(paths: Sequence[str], *, as_json: bool) -> int:
