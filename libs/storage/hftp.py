@@ -96,6 +96,9 @@ class HftpCapture:
     def _take(self, c: _Channel, m: Message, ns: int, bad: BadLines, path: Path, number: int) -> Iterator[Event]:
         if isinstance(m, Heartbeat):
             if m.session != c.session:
+                # Its books have no snapshot yet; the end of a session alone says nothing of the market.
+                for symbol in sorted(c.valid) if c.session else ():
+                    yield StatusEvent(symbol, STATUS_SYMBOL_INVALID, "another session", ns // 1000)
                 c.session, c.next = m.session, 0
                 c.waiting.clear()
                 c.parts.clear()
@@ -140,7 +143,7 @@ class HftpCapture:
         elif isinstance(m, Status):
             symbols = [m.symbol] if m.symbol else list(c.symbols)
             # Books of a venue that is not there wait for snapshots: as invalid ones do.
-            code = m.code if m.code in SENT else STATUS_SYMBOL_INVALID if m.code in (0, 1, 5) else -1
+            code = m.code if m.code in SENT else STATUS_SYMBOL_INVALID if m.code in (0, 1) else -1
             for symbol in symbols if code >= 0 else ():
                 if code == STATUS_SYMBOL_INVALID:
                     c.valid.discard(symbol)

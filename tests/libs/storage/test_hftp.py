@@ -93,7 +93,7 @@ def test_another_session_begins_anew(tmp_path: Path) -> None:
     one, two = Feed(), Feed(session=1_800_000_000_000_000_000)
     messages = [one.heartbeat(), one.snapshot(), one.trade(), two.heartbeat(), two.snapshot()]
     path = captured(tmp_path / "x.pcap", *((A, [m]) for m in messages))
-    assert [kind for kind, *_ in told(path)] == ["BookEvent", "TradeEvent", "BookEvent"]
+    assert [kind for kind, *_ in told(path)] == ["BookEvent", "TradeEvent", "StatusEvent", "BookEvent"]
 
 
 def test_a_capture_is_a_source(tmp_path: Path) -> None:
