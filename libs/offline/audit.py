@@ -146,7 +146,7 @@ class Audit:
         """No bad checksum, no disagreement, no gap, no crossing that is not the venue's own."""
         counts = self.core.counts
         wrong = sum(s.disagreed + s.crossed - s.crossed_by_venue for s in self.symbols.values())
-        return not (counts["gap"] or counts["checksum_bad"] or wrong)
+        return not (counts["gap"] or counts["kept_gap"] or counts["checksum_bad"] or wrong)
 
     def document(self) -> dict[str, object]:
         """Return the entry of cli.md."""
@@ -172,6 +172,7 @@ class Audit:
         missed = self._count(symbol, "kept", "before_snapshot") - self._count(symbol, "kept_applied")
         # A gap in a connection's sequence is one of every book on it.
         gaps = self._count(symbol, "gap") or (0 if self._any_by_symbol() else self.core.counts["gap"])
+        gaps += self._count(symbol, "kept_gap")
         bid, ask = s.ladder.best(0), s.ladder.best(1)
         prices = [None if best is None else format_decimal(*_plain(best[0], s.ladder.price_exp)) for best in (bid, ask)]
         return {

@@ -74,11 +74,8 @@ class Recording:
                 continue
             with contextlib.suppress(ValueError):
                 listed |= {i.symbol: i for _, i in self.venue.instruments(said.text)}
-        found: dict[str, None] = {}
-        for name in seen:
-            with contextlib.suppress(ValueError):
-                found.setdefault(self.venue.canonical(name.decode()))
-        return Survey(list(found), {symbol: listed[symbol] for symbol in found if symbol in listed})
+        found = [s for s in dict.fromkeys(self._canonical(name.decode()) for name in seen) if s]
+        return Survey(found, {symbol: listed[symbol] for symbol in found if symbol in listed})
 
     def played(self, survey: Survey, bad: BadLines) -> Iterator[tuple[Said, list[Output]]]:
         """Yield what was received, with what the venue's core makes of it."""
@@ -103,9 +100,22 @@ class Recording:
             if not said.url:
                 yield said, core.received(said.text, said.us)
                 continue
-            name = self.venue.of_url(said.url)
-            symbol = self.venue.canonical(name) if name else ""
+            symbol = self._symbol_of(said.url)
             yield said, core.answered(symbol, said.text, said.us) if symbol in core.by_symbol else []
+
+    def _symbol_of(self, url: str) -> str:
+        """Return the canonical symbol whose snapshot the answer from an address is; empty: it is none."""
+        name = self.venue.of_url(url)
+        return self._canonical(name) if name else ""
+
+    def _canonical(self, name: str) -> str:
+        try:
+            return self.venue.canonical(name)
+        except ValueError:
+            return ""
+
+
+_SYMBOL = re.compile(rb'"s": ?"([^"]+)"')
 
 
 def _depth_symbol(url: str) -> str | None:
@@ -121,8 +131,7 @@ def _okx_symbol(url: str) -> str | None:
 def _binance(name: str, rules: binance.Rules) -> Venue:
     core = partial(binance.BinanceCore, rules=rules)
     exchange = "" if name == "binanceus" else "binance"
-    symbol = re.compile(rb'"s": ?"([^"]+)"')
-    return Venue(name, symbol, rules.canonical, core, rules.instruments, exchange, _depth_symbol)
+    return Venue(name, _SYMBOL, rules.canonical, core, rules.instruments, exchange, _depth_symbol)
 
 
 def _bybit(name: str, rules: bybit.Rules) -> Venue:
@@ -252,7 +261,7 @@ def _recognised(file: Path) -> Recording | None:
     first = next((line for _, line in read_lines(file, BadLines())), b"")
     if split_line(first) is not None:
         return None
-    columns = captures.first_row(file) if file.name.endswith((".csv", ".csv.gz")) else []
+    columns = captures.first_row(file) if file.name.endswith((".csv", ".csv.gz", ".csv.zst")) else []
     if columns[:5] == ["ts_ns", "type", "side", "price", "qty"]:
         venue = replace(VENUES["EXCHANGE"], name="binanceus", exchange="")
         return Recording(file, (file,), venue, partial(captures.binanceus_events, file))
@@ -277,8 +286,11 @@ def _venue(named: captures.Header | None, file: Path) -> Venue:
 
 
 def _collected(stream: Stream, bad: BadLines) -> Iterator[Said]:
-    """Yield a collector's lines; a snapshot gets the address that it came from."""
-    address = f"/depth?symbol={stream.name.upper()}"
+    """Yield a collector's lines; a snapshot gets the address that it came from: that of the symbol of the rest."""
+    lines = (line for file in stream.files for _, line in read_lines(file, BadLines()))
+    named = (_SYMBOL.search(line[:HEAD]) for line in lines)
+    name = next((found[1].decode() for found in named if found), stream.name.upper())
+    address = f"/depth?symbol={name}"
     for line in merge([stream], bad):
         answer = not line.payload.startswith(b'{"stream"')
         yield Said(line.recv_ns // 1000, address if answer else "", line.payload)

@@ -95,7 +95,7 @@ class VenueCore(Protocol):
         Canonical, of this connection.
     counts : Counter of str
         What happened, over all symbols: ``gap``, ``resync``, ``checksum_ok``, ``checksum_bad``, ``checksum_absent``,
-        ``trade_gap``, ``refused``, ``ignored`` …
+        ``trade_gap``, ``refused``, ``ignored`` …; ``kept_gap``: a gap among deltas that wait for a snapshot.
     by_symbol : dict of str to Counter of str
         The same a symbol, and ``messages``, ``updates``, ``trades``, ``snapshots``.
     """

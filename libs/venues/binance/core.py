@@ -10,6 +10,7 @@ import msgspec
 from libs.market.instruments import Instrument
 from libs.venues.binance.messages import (
     DECODERS,
+    MARKET,
     AggTrade,
     BookTicker,
     Depth,
@@ -223,7 +224,7 @@ class BinanceCore(Connection):
         if self._rules.market.futures and m.pu is None:
             raise ValueError("expected pu, found none")
         state = self._states[symbol]
-        before = state.splice.book_id
+        before, broken = state.splice.book_id, state.splice.broken
         verdict = state.splice.diff(Diff(m.U, m.u, m.pu, m))
         if verdict is Verdict.APPLIED:
             return [self._event_of(symbol, m, now_us)]
@@ -231,6 +232,8 @@ class BinanceCore(Connection):
             self._count("gap", symbol)
             return self._again(symbol, f"update {m.pu if m.pu is not None else m.U} does not follow {before}", now_us)
         self._count("kept" if verdict is Verdict.BUFFERED else verdict.value, symbol)
+        if state.splice.broken > broken:
+            self._count("kept_gap", symbol)
         if verdict is Verdict.BUFFERED and not state.fetching and state.due_us > now_us and state.retry_us == RETRY_US:
             return self._fetch(symbol)
         return []
@@ -243,5 +246,15 @@ class BinanceCore(Connection):
             self._count("trade_other_kind", symbol)
             return []
         number = m.t if isinstance(m, Trade) else m.a
+        if isinstance(m, Trade) and m.X != MARKET:
+            return self._off_market(symbol, number, now_us)
         aggressor = SELLER if m.m else BUYER
         return self._print(symbol, (number, number), number, aggressor, m.p, m.q, 1000 * m.T, now_us)
+
+    def _off_market(self, symbol: str, number: int, now_us: int) -> list[Output]:
+        """Pass over what was not traded in the book; its number is one of the trades' all the same."""
+        self._count("trade_off_market", symbol)
+        trades = self.trades[symbol]
+        missed = 0 <= trades.last < number - 1
+        trades.last = max(trades.last, number)
+        return self._trades_missed(symbol, f"before trade {number}", now_us) if missed else []

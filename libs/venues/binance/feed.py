@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from libs.units import parse_decimal
-from libs.venues.binance.messages import AggTrade, Depth, Snapshot, Trade
+from libs.venues.binance.messages import MARKET, AggTrade, Depth, Snapshot, Trade
 from libs.venues.binance.splice import Diff, Splice, Verdict
 from libs.venues.binance.symbols import Market, canonical
 from libs.venues.events import (
@@ -109,6 +109,7 @@ class SymbolFeed:
     def trade(self, m: Trade | AggTrade, feed_ts_us: int) -> list[Event]:
         """Return the print, after Status 8 when ids say that some before it are missing.
 
+        What was not traded in the book (``X`` of futures) is no print, but its id is one of the chain.
         A stream that has both kinds is read by the kind that came first: they are the same matches twice.
         """
         if self._trade_kind is None:
@@ -119,7 +120,8 @@ class SymbolFeed:
         trade_id = m.t if isinstance(m, Trade) else m.a
         price, price_exp = parse_decimal(m.p)
         size, size_exp = parse_decimal(m.q)
-        if trade_id <= self._trade_id or price <= 0 or size <= 0:
+        off_market = isinstance(m, Trade) and m.X != MARKET
+        if trade_id <= self._trade_id or (not off_market and (price <= 0 or size <= 0)):
             self.counts["trade_dropped"] += 1
             return []
         events: list[Event] = []
@@ -127,6 +129,9 @@ class SymbolFeed:
             self.counts["trade_gap"] += 1
             events.append(StatusEvent(self.symbol, STATUS_TRADES_MISSED, f"before trade {trade_id}", feed_ts_us))
         self._trade_id = trade_id
+        if off_market:
+            self.counts["trade_off_market"] += 1
+            return events
         price, price_exp = _trim(price, price_exp, self.units.price_exponent)
         size, size_exp = _trim(size, size_exp, self.units.size_exponent)
         aggressor = SELLER if m.m else BUYER

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+MARKET = "MARKET"
+"""Kind of a trade between two orders of the book."""
+
 
 class Depth(msgspec.Struct, frozen=True, gc=False):
     """``depthUpdate``: U first and u last update id, pu the symbol's previous u (futures), E and T ms."""
@@ -24,7 +27,10 @@ class Depth(msgspec.Struct, frozen=True, gc=False):
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """``trade``: t id, p price, q quantity, T ms, m whether the buyer was the maker."""
+    """``trade``: t id, p price, q quantity, T ms, m whether the buyer was the maker.
+
+    X (futures): MARKET, or INSURANCE_FUND, ADL, NA, which are no prints of the market (at times of price 0).
+    """
 
     s: str
     t: int
@@ -32,6 +38,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     q: str
     T: int
     m: bool
+    X: str = MARKET
 
 
 class AggTrade(msgspec.Struct, frozen=True, gc=False):

@@ -54,6 +54,8 @@ class Splice(Generic[T]):
     """Update id of the book; -1 while there is none."""
     gaps: int = 0
     overflowed: int = 0
+    broken: int = 0
+    """Gaps among the diffs kept while there is no snapshot."""
     _first_pending: bool = False
     _kept: deque[Diff[T]] = field(default_factory=deque)
 
@@ -107,6 +109,7 @@ class Splice(Generic[T]):
         if self._kept and not self._follows(d, self._kept[-1].last):
             if d.last <= self._kept[-1].last:
                 return
+            self.broken += 1
             self._kept.clear()
         if len(self._kept) == self.capacity:
             self._kept.popleft()

@@ -71,14 +71,18 @@ class Chain:
         self.seq, self.spliced = seq, False
         return verdict
 
-    def keep(self, book: Book) -> bool:
-        """Keep a delta for the snapshot to come; what went before a gap is thrown away. False: it has no ids."""
+    def keep(self, book: Book) -> Verdict | None:
+        """Keep a delta for the snapshot to come; what went before a GAP is thrown away. None: it has no ids."""
         if book.seqId is None or book.prevSeqId is None:
-            return False
-        if self.kept and book.prevSeqId != self.kept[-1].seqId:
+            return None
+        verdict = Verdict.NEXT
+        if self.kept and book.prevSeqId != (last := self.kept[-1]).seqId:
+            if (book.prevSeqId, book.seqId) == (last.prevSeqId, last.seqId):
+                return Verdict.OLD
+            verdict = Verdict.GAP
             self.kept.clear()
         self.kept.append(book)
-        return True
+        return verdict
 
     def after(self, seq: int) -> list[Book] | None:
         """Return the kept deltas that follow a snapshot of ``seq``; None when it is older than they are."""

@@ -30,13 +30,12 @@ from libs.venues.okx.symbols import native
 from libs.venues.rows import PLAIN, RowParser
 
 BOOK_LEVELS = {"books": 400, "books5": 5}
-PING_US = 20_000_000
-PONG_US = 10_000_000
-SNAPSHOT_WAIT_US = 2_000_000
-FETCH_RETRY_US = 1_000_000
+PING_US, PONG_US = 20_000_000, 10_000_000
+SNAPSHOT_WAIT_US, FETCH_RETRY_US = 2_000_000, 1_000_000
 HOUR_US = 3_600_000_000
 REQUESTS_AN_HOUR = 480
 SIDES = {"buy": BUYER, "sell": SELLER}
+NO_CHECKSUM = "checksum 0: the venue sends none"
 
 
 class OkxCore(Connection):
@@ -72,8 +71,7 @@ class OkxCore(Connection):
         self._chains = {symbol: Chain() for symbol in self.symbols}
         self._parser = RowParser(PLAIN)
         self._requests: deque[int] = deque()
-        self._ping_us = 0
-        self._opened_us = 0
+        self._ping_us = self._opened_us = 0
 
     def opened(self, now_us: int) -> list[Output]:
         """Begin a connection: subscriptions in batches."""
@@ -250,7 +248,12 @@ class OkxCore(Connection):
     def _update(self, symbol: str, book: Book, now_us: int) -> list[Output]:
         chain = self._chains[symbol]
         if symbol not in self.valid:
-            self._count("kept" if chain.keep(book) else "before_snapshot", symbol)
+            kept = chain.keep(book)
+            self._count("before_snapshot" if kept is None else "kept", symbol)
+            if kept is Verdict.GAP:
+                self._count("kept_gap", symbol)
+            if book.checksum == 0:
+                self._cannot_verify(NO_CHECKSUM)
             return []
         verdict = chain.judge(book)
         if verdict is Verdict.GAP:
@@ -281,7 +284,7 @@ class OkxCore(Connection):
         texts = self._chains[symbol].texts
         if texts is None or book.checksum == 0:
             self._count("checksum_absent", symbol)
-            self._cannot_verify("checksum 0: the venue sends none")
+            self._cannot_verify(NO_CHECKSUM)
             if texts is None:
                 return True
         rows = decode_texts(book.bids), decode_texts(book.asks)

@@ -124,6 +124,64 @@ def test_a_missing_diff_is_a_gap(tmp_path: Path) -> None:
     assert entry["valid_ratio"] < 0.9
 
 
+def without_snapshot(lines: list[str]) -> list[str]:
+    return [line for line in lines if "lastUpdateId" not in line]
+
+
+def test_continuity_is_judged_without_a_snapshot(tmp_path: Path) -> None:
+    """A day's later part has none: its diffs follow one another all the same, or do not."""
+    whole = own(tmp_path, without_snapshot)
+    assert whole.ok
+    assert any("no snapshot" in str(line) for line in whole.document()["unverifiable"])  # type: ignore[attr-defined]
+
+    def lose(lines: list[str]) -> list[str]:
+        lost = diffs(lines)[3]
+        return without_snapshot([line for k, line in enumerate(lines) if k != lost])
+
+    found = own(tmp_path, lose)
+    assert not found.ok
+    assert entry_of(found)["gaps"] == 1
+
+
+def test_a_snapshot_is_that_of_the_symbol_in_the_file(tmp_path: Path) -> None:
+    """Whatever the file is called."""
+    path = tmp_path / "cm_renamed_20240808.gz"
+    path.write_bytes((OWN / "cm_btcusd_perp_20240808.gz").read_bytes())
+    (recording,) = find([path])
+    found = audit(recording)
+    assert entry_of(found)["snapshots"] == 1
+    assert entry_of(found)["ticker"]["compared"] > 20
+
+
+def test_a_snapshot_of_no_known_symbol_is_passed_over(tmp_path: Path) -> None:
+    """It is no reason to stop."""
+    path = tmp_path / "spot_odd_20240808.dat"
+    path.write_text('1723161255088176367 {"lastUpdateId":1,"bids":[],"asks":[]}\n')
+    (recording,) = find([path])
+    found = audit(recording)
+    assert (found.messages, found.symbols) == (1, {})
+
+
+@pytest.mark.recordings
+def test_the_excerpt_of_okx_is_one_chain(recordings: Path, tmp_path: Path) -> None:
+    """Six deltas without their snapshot, checksum 0: one that is missing between two others is a gap."""
+    source = recordings / "okx/okx_books_seqid_excerpt_20260824.jsonl"
+    (recording,) = find([source])
+    found = audit(recording)
+    assert found.ok
+    assert found.core.by_symbol["BTC-USDT"]["kept"] == 6
+    assert any("checksum 0" in line for line in found.core.unverifiable)
+    lines = source.read_text().splitlines()
+    path = tmp_path / "x.jsonl"
+    for lost in range(1, 5):
+        path.write_text("\n".join(line for k, line in enumerate(lines) if k != lost))
+        (recording,) = find([path])
+        assert entry_of(audit(recording))["gaps"] == 1
+    path.write_text("\n".join([*lines[:3], *lines[2:]]))
+    (recording,) = find([path])
+    assert audit(recording).ok
+
+
 def test_a_changed_ticker_disagrees(tmp_path: Path) -> None:
     """Any digit of it."""
 

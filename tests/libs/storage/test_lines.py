@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from libs.storage.lines import BadLines, read_lines
 
@@ -14,14 +17,27 @@ LINES = [f"line {i} ".encode() * (i % 7 + 1) for i in range(20_000)]
 TEXT = b"\n".join(LINES) + b"\n"
 
 
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
 def read(path: Path) -> tuple[list[bytes], BadLines]:
     bad = BadLines()
     return [line for _, line in read_lines(path, bad)], bad
 
 
-@pytest.mark.parametrize("pack", [lambda b: b, gzip.compress, lambda b: gzip.compress(b[:50]) + gzip.compress(b[50:])])
-def test_plain_and_gzip_give_the_same_lines(tmp_path: Path, pack: object) -> None:
-    """Plain text, gzip and several gzip members read alike, whatever the name says."""
+PACKS = [
+    lambda b: b,
+    gzip.compress,
+    lambda b: gzip.compress(b[:50]) + gzip.compress(b[50:]),
+    zstd,
+    lambda b: zstd(b[:50]) + zstd(b[50:]),
+]
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_every_packing_gives_the_same_lines(tmp_path: Path, pack: object) -> None:
+    """Plain text, gzip, zstd, and several members or frames of them read alike, whatever the name says."""
     path = tmp_path / "x.gz"
     path.write_bytes(pack(TEXT))  # type: ignore[operator]
     lines, bad = read(path)
@@ -47,6 +63,32 @@ def test_truncated_gzip_gives_what_it_holds_and_one_bad_line(tmp_path: Path, cut
     assert bad.examples[0].reason == "truncated gzip"
     assert bad.examples[0].line == len(lines) + 1
     assert str(path) in str(bad.examples[0])
+
+
+def spoilt(path: Path, spoil: Callable[[bytes], bytes]) -> tuple[list[bytes], list[bytes], BadLines]:
+    """Give the lines of a zstd file, those that are read once it is spoilt, and what was said of it."""
+    rng = random.Random(1)
+    written = [b"%d" % rng.getrandbits(200) for _ in range(40_000)]
+    path.write_bytes(spoil(zstd(b"\n".join(written))))
+    return written, *read(path)
+
+
+@pytest.mark.parametrize("share", [2, 3, 10])
+def test_zstd_that_ends_early_gives_what_it_holds(tmp_path: Path, share: int) -> None:
+    """Whoever wrote it was killed: only the last line may be cut."""
+    written, lines, bad = spoilt(tmp_path / "x", lambda b: b[: len(b) - len(b) // share])
+    assert 0 < len(lines) < len(written)
+    assert lines[:-1] == written[: len(lines) - 1]
+    assert written[len(lines) - 1].startswith(lines[-1])
+    assert bad.count == 0
+
+
+def test_damaged_zstd_gives_the_lines_before_the_damage(tmp_path: Path) -> None:
+    """The rest is one bad line."""
+    written, lines, bad = spoilt(tmp_path / "x", lambda b: b[: len(b) // 2] + b"\xff" * (len(b) // 2))
+    assert 0 < len(lines) < len(written)
+    assert lines == written[: len(lines)]
+    assert [(b.reason, b.line) for b in bad.examples] == [("damaged zstd", len(lines) + 1)]
 
 
 def test_damaged_gzip_gives_the_lines_before_the_damage(tmp_path: Path) -> None:

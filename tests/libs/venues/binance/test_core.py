@@ -147,6 +147,17 @@ def test_trades_have_the_takers_side_and_missing_ones_are_told(core: BinanceCore
     assert core.counts["trade_other_kind"] == core.counts["trade_dropped"] == 1
 
 
+@pytest.mark.parametrize("kind", ["INSURANCE_FUND", "ADL", "NA"])
+def test_what_was_not_traded_in_the_book_is_no_print(core: BinanceCore, kind: str) -> None:
+    """Of any price, even 0; its id is one of the trades', so nothing is missing, and what is missing is told."""
+    found = feed(core, trade(5), trade(6, X=kind, p="0", q="0"), trade(7, X="MARKET"))
+    assert [f[:3] for f in shown(found)] == [("trade", NAME, 5), ("trade", NAME, 7)]
+    found = feed(core, trade(9, X=kind), trade(10), trade(9, X=kind), trade(11))
+    assert [f[:3] for f in shown(found)] == [("status", NAME, 8), ("trade", NAME, 10), ("trade", NAME, 11)]
+    assert core.counts["trade_off_market"] == 3
+    assert core.counts["trade_gap"] == 1
+
+
 def test_a_ticker_is_a_witness(core: BinanceCore) -> None:
     """With the update id that a diff may share."""
     data = {"u": 12, "s": "BTCUSDT", "b": "1.50", "B": "2", "a": "3", "A": "0.5"}

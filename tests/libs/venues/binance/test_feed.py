@@ -86,6 +86,14 @@ def test_a_jump_in_trade_ids_is_told_and_old_ids_are_dropped(feed: SymbolFeed) -
     assert [type(e) for e in feed.trade(trade("trade", 7, maker=True), 3)] == [StatusEvent, TradeEvent]
 
 
+def test_what_was_not_traded_in_the_book_is_no_print(feed: SymbolFeed) -> None:
+    """An insurance fund's id is one of the chain."""
+    fund = {"e": "trade", "s": "BTCUSDT", "t": 6, "p": "0", "q": "0", "T": 5, "m": True, "X": "INSURANCE_FUND"}
+    assert len(feed.trade(trade("trade", 5, maker=True), 1)) == 1
+    assert feed.trade(DECODERS["trade"](json.dumps(fund).encode()), 2) == []  # type: ignore[arg-type]
+    assert [type(e) for e in feed.trade(trade("trade", 7, maker=True), 3)] == [TradeEvent]
+
+
 def test_two_kinds_of_trades_are_never_mixed(feed: SymbolFeed) -> None:
     """aggTrade holds the same matches as trade: the kind that came first is used."""
     assert feed.trade(trade("aggTrade", 5, maker=True), 1)
