@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from libs.storage.lines import BadLines
 from libs.storage.recordings import Recording
-from libs.units import format_decimal
+from libs.units import format_decimal, normalise
 from libs.venues.core import Output, Refused, TopEvent, VenueCore
 from libs.venues.events import BookEvent
 
@@ -68,7 +68,9 @@ class Ladder:
         found = []
         for side in (0, 1):
             best = self.best(side)
-            found.append(None if best is None else (_plain(best[0], self.price_exp), _plain(best[1], self.size_exp)))
+            found.append(
+                None if best is None else (normalise(best[0], self.price_exp), normalise(best[1], self.size_exp))
+            )
         return found[0], found[1]
 
     def crossed(self) -> bool:
@@ -83,12 +85,6 @@ class Ladder:
         self._heaps = [-p for p in bids], list(asks)
         for heap in self._heaps:
             heapq.heapify(heap)
-
-
-def _plain(mantissa: int, exponent: int) -> Level:
-    while mantissa and mantissa % 10 == 0:
-        mantissa, exponent = mantissa // 10, exponent + 1
-    return mantissa, exponent if mantissa else 0
 
 
 @dataclass
@@ -116,7 +112,7 @@ class SymbolAudit:
     def say(self, m: TopEvent) -> None:
         """Compare a ticker with the book at its id, now or when the book comes there."""
         sides = ((m.bid_price, m.bid_size), (m.ask_price, m.ask_size))
-        bid, ask = (None if not price[0] else (_plain(*price), _plain(*size)) for price, size in sides)
+        bid, ask = (None if not price[0] else (normalise(*price), normalise(*size)) for price, size in sides)
         top: Top = (bid, ask)
         if (mine := self.tops.get(m.sequence)) is not None:
             self._compare(top, mine)
@@ -174,7 +170,9 @@ class Audit:
         gaps = self._count(symbol, "gap") or (0 if self._any_by_symbol() else self.core.counts["gap"])
         gaps += self._count(symbol, "kept_gap")
         bid, ask = s.ladder.best(0), s.ladder.best(1)
-        prices = [None if best is None else format_decimal(*_plain(best[0], s.ladder.price_exp)) for best in (bid, ask)]
+        prices = [
+            None if best is None else format_decimal(*normalise(best[0], s.ladder.price_exp)) for best in (bid, ask)
+        ]
         return {
             "messages": self._count(symbol, "messages"),
             "updates": self._count(symbol, "updates"),

@@ -138,6 +138,14 @@ class Connection:
         """Return whether the book stands on a snapshot with no gap since."""
         return symbol in self.valid
 
+    def answered(self, symbol: str, body: bytes, now_us: int) -> list[Output]:
+        """Pass over an answer: a venue that fetches says what becomes of it."""
+        return self._ignored()
+
+    def failed(self, symbol: str, now_us: int) -> list[Output]:
+        """Pass over a failure: a venue that fetches says what becomes of it."""
+        return self._ignored()
+
     def position(self, symbol: str) -> int:
         """Return the venue's id of the book as it is, where a witness channel has the same ids; -1: none."""
         return -1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,7 @@ from libs.errors import MissingError
 from tests.bench import books, native
 from tests.bench.book_inputs import FLAGS, copy_of, differences, recorded, synthetic
 from tests.bench.runner import Scale
-
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+from tests.needs import needs_cc
 
 
 @needs_cc

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -13,8 +11,7 @@ from tests.bench import books, features
 from tests.bench.book_inputs import recorded, synthetic
 from tests.bench.runner import Scale
 from tests.bench.whole_rows import Followed
-
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+from tests.needs import needs_cc
 
 
 @needs_cc

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
 from libs.book import flags, kernels
 from tests.bench import nbbo
 from tests.bench.runner import Scale
-
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+from tests.needs import needs_cc
 
 
 @needs_cc

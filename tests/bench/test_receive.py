@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.bench import receive
 from tests.bench.runner import Scale
-
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+from tests.needs import needs_cc
 
 
 @needs_cc

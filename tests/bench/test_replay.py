@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,9 @@ from libs.book.state import ASK_PRICE, BID_PRICE
 from tests.bench import books, hft, main, replay
 from tests.bench.book_inputs import AT, BOOK, synthetic
 from tests.bench.runner import Scale
+from tests.needs import needs_cc, package
 
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
-needs_hft = pytest.mark.skipif(hft.module() is None, reason="hftbacktest is not installed (scripts/setup.sh bench)")
+needs_hft = package("hftbacktest")
 
 
 def test_it_is_one_of_the_benches() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from scipy.stats import linregress
 from libs.book import state
 from tests.bench import book_inputs, books, nbbo, plots, scale, table
 from tests.bench.runner import Row, Scale, host, in_turns, quartiles
+from tests.needs import needs_cc
 
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
 SIZES = (1, 4, 16, 64)
 SWEEP = scale.Sweep("made-up", "nothing", "ns/update", "symbols", SIZES, lambda n, _, __: {"ours": lambda: float(n)})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from tests.bench import memory, pipe, throughput
 from tests.bench.runner import Scale
 from tests.bench.stack import Floor
+from tests.needs import needs_cc
 
 TINY = Scale(tiny=True)
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
 
 
 def report(rate: int, *, lost: int = 0, messages_per_s: float = 0.0, dropped: int = 0) -> dict[str, Any]:

@@ -105,14 +105,6 @@ class BybitCore(Connection):
         self._count("resync", symbol)
         return found if self._states[symbol].asked_us >= 0 else found + self._ask(symbol, now_us)
 
-    def answered(self, symbol: str, body: bytes, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
-    def failed(self, symbol: str, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
     def _ask(self, symbol: str, now_us: int) -> list[Output]:
         self._states[symbol].asked_us = now_us
         topics = [f"orderbook.{self._depth}.{self.native[symbol]}"]

@@ -79,14 +79,6 @@ class CoinbaseCore(Connection):
         self._count("resync", symbol)
         return found if symbol in self._asked else found + self._ask([symbol], now_us)
 
-    def answered(self, symbol: str, body: bytes, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
-    def failed(self, symbol: str, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
     def _ask(self, symbols: list[str], now_us: int) -> list[Output]:
         if not symbols:
             return []

@@ -72,14 +72,6 @@ class ExchangeCore(Connection):
         self._count("resync", symbol)
         return found if symbol in self._asked else found + self._ask(symbol, now_us)
 
-    def answered(self, symbol: str, body: bytes, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
-    def failed(self, symbol: str, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
     def _ask(self, symbol: str, now_us: int) -> list[Output]:
         self._asked[symbol] = now_us
         return [Send(exchange_request(kind, [self._channel], [symbol])) for kind in ("unsubscribe", "subscribe")]

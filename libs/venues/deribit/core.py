@@ -126,14 +126,6 @@ class DeribitCore(Connection):
         channels = [self._book_channel(symbol)]
         return [*found, Send(unsubscribe(self._next(), channels)), Send(self._subscribe(channels))]
 
-    def answered(self, symbol: str, body: bytes, now_us: int) -> list[Output]:
-        """Nothing is fetched here."""
-        return self._ignored()
-
-    def failed(self, symbol: str, now_us: int) -> list[Output]:
-        """Nothing is fetched here."""
-        return self._ignored()
-
     def _next(self) -> int:
         self._number += 1
         return self._number

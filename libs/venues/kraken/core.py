@@ -99,14 +99,6 @@ class KrakenCore(Connection):
         self._count("resync", symbol)
         return self._lose(symbol, reason, now_us)
 
-    def answered(self, symbol: str, body: bytes, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
-    def failed(self, symbol: str, now_us: int) -> list[Output]:
-        """Nothing is ever fetched."""
-        return self._ignored()
-
     def _take(self, message: bytes, now_us: int) -> list[Output]:
         if not message.startswith(b"["):
             self._alive_us = now_us
