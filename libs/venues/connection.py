@@ -13,7 +13,7 @@ import msgspec
 
 from libs.market.instruments import Instrument
 from libs.units import normalise, parse_decimal
-from libs.venues.core import Output, Refused, TopEvent
+from libs.venues.core import Close, Output, Refused, Send, TopEvent
 from libs.venues.events import (
     CUT_ASKS,
     CUT_BIDS,
@@ -28,6 +28,8 @@ from libs.venues.rows import Parsed
 T = TypeVar("T")
 
 MAX_MANTISSA = 2**63 - 1
+PING_US, PONG_US = 20_000_000, 10_000_000
+"""Between pings of a client, and for the answer to one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -125,6 +127,7 @@ class Connection:
                 self.units[symbol] = Unit(min(instrument.tick[1], 0), min(instrument.lot[1], 0), seen=False)
         self._heard_us = 0
         self._alive_us = 0
+        self._opened_us = self._ping_us = 0
 
     def received(self, message: bytes, now_us: int) -> list[Output]:
         """Return what one message makes; one that cannot be used is a Refused."""
@@ -162,6 +165,21 @@ class Connection:
             for symbol in self.symbols
             for output in (*self._lose(symbol, "disconnected", now_us), *self._trades_missed(symbol, "", now_us))
         ]
+
+    def _opening(self, now_us: int) -> None:
+        """Note that a connection begins."""
+        self._opened_us = self._ping_us = self._alive_us = self._heard_us = now_us
+
+    def _ping(self, text: str, now_us: int) -> list[Output]:
+        """Return a ping when one is due; close when nothing at all came after the last."""
+        if now_us - self._ping_us >= PING_US:
+            self._ping_us = now_us
+            return [Send(text)]
+        if self._ping_us > max(self._heard_us, self._opened_us) and now_us - self._ping_us >= PONG_US:
+            self._count("mute", None)
+            self._ping_us = now_us
+            return [Close(f"{self.exchange}: no answer to a ping")]
+        return []
 
     def _take(self, message: bytes, now_us: int) -> list[Output]:
         """Read one message; what cannot be read is a DecodeError or a ValueError."""

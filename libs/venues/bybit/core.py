@@ -18,13 +18,11 @@ from libs.venues.bybit.messages import (
 )
 from libs.venues.bybit.symbols import LINEAR, Rules
 from libs.venues.connection import Connection, batches, text_id
-from libs.venues.core import Close, Output, Send
+from libs.venues.core import Output, Send
 from libs.venues.events import BUYER, SELLER, BookEvent
 from libs.venues.levels import LevelParser
 
 DEPTHS = (50, 200, 1000)
-PING_US = 20_000_000
-PONG_US = 10_000_000
 SNAPSHOT_WAIT_US = 5_000_000
 LONGEST_WAIT_US = 60_000_000
 SIDES = {"Buy": BUYER, "Sell": SELLER}
@@ -69,12 +67,11 @@ class BybitCore(Connection):
         self._rules, self._depth = rules, depth
         self._states = {symbol: _State() for symbol in self.symbols}
         self._parser = LevelParser()
-        self._ping_us = self._opened_us = 0
         self._cannot_verify("trades have no sequence: one that is missing is not seen")
 
     def opened(self, now_us: int) -> list[Output]:
         """Begin a connection: topics in batches."""
-        self._opened_us = self._ping_us = self._alive_us = self._heard_us = now_us
+        self._opening(now_us)
         self._states = {symbol: _State(asked_us=now_us) for symbol in self.symbols}
         topics = [
             f"{kind}.{self.native[symbol]}"
@@ -85,14 +82,7 @@ class BybitCore(Connection):
 
     def tick(self, now_us: int) -> list[Output]:
         """Ping every 20 s, close when nothing answers; ask again for a snapshot that does not come."""
-        found: list[Output] = []
-        if now_us - self._ping_us >= PING_US:
-            self._ping_us = now_us
-            found.append(Send('{"op":"ping"}'))
-        elif self._ping_us > max(self._heard_us, self._opened_us) and now_us - self._ping_us >= PONG_US:
-            self._count("mute", None)
-            self._ping_us = now_us
-            found.append(Close("bybit: no answer to a ping"))
+        found = self._ping('{"op":"ping"}', now_us)
         for symbol, state in self._states.items():
             if state.asked_us >= 0 and now_us - state.asked_us >= state.wait_us:
                 state.wait_us = min(2 * state.wait_us, LONGEST_WAIT_US)

@@ -30,7 +30,6 @@ from libs.venues.okx.symbols import native
 from libs.venues.rows import PLAIN, RowParser
 
 BOOK_LEVELS = {"books": 400, "books5": 5}
-PING_US, PONG_US = 20_000_000, 10_000_000
 SNAPSHOT_WAIT_US, FETCH_RETRY_US = 2_000_000, 1_000_000
 HOUR_US = 3_600_000_000
 REQUESTS_AN_HOUR = 480
@@ -71,12 +70,11 @@ class OkxCore(Connection):
         self._chains = {symbol: Chain() for symbol in self.symbols}
         self._parser = RowParser(PLAIN)
         self._requests: deque[int] = deque()
-        self._ping_us = self._opened_us = 0
 
     def opened(self, now_us: int) -> list[Output]:
         """Begin a connection: subscriptions in batches."""
         self._requests.clear()
-        self._opened_us = self._ping_us = self._alive_us = self._heard_us = now_us
+        self._opening(now_us)
         for symbol in self.symbols:
             self._chains[symbol] = Chain(asked_us=now_us)
         args = [(channel, self.native[symbol]) for channel in self._channels for symbol in self.symbols]
@@ -88,14 +86,7 @@ class OkxCore(Connection):
 
     def tick(self, now_us: int) -> list[Output]:
         """Ping every 20 s, close when nothing answers; fetch a snapshot that has not come in 2 s."""
-        found: list[Output] = []
-        if now_us - self._ping_us >= PING_US:
-            self._ping_us = now_us
-            found.append(Send("ping"))
-        elif self._ping_us > max(self._heard_us, self._opened_us) and now_us - self._ping_us >= PONG_US:
-            self._count("mute", None)
-            self._ping_us = now_us
-            found.append(Close("okx: no answer to a ping"))
+        found = self._ping("ping", now_us)
         for symbol, chain in self._chains.items():
             if chain.asked_us >= 0 and not chain.fetching and now_us - chain.asked_us >= SNAPSHOT_WAIT_US:
                 found += self._fetch(symbol)
