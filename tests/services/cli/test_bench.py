@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from functools import partial
 
@@ -14,8 +13,7 @@ from services.cli import bench as command
 from services.cli.__main__ import main
 from tests.bench import main as benches
 from tests.bench import plots, runner
-
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+from tests.needs import needs_cc
 
 
 @pytest.fixture(autouse=True)
