@@ -33,6 +33,14 @@ def cores(quota: Path = CPU_QUOTA) -> int:
         return allowed
 
 
+PR_SET_NAME = 15
+
+
+def name_thread(name: str) -> None:
+    """Give the calling thread a name that Linux shows (15 bytes of it): in top, and by the CPU time it used."""
+    _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
 class _Attributes(ctypes.Structure):
     """struct sched_attr."""
 

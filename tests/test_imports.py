@@ -10,7 +10,7 @@ from tests.source import CODE, ROOT, RUNTIME_SERVICES, closure, imports, python_
 ANALYSIS_ONLY = {"pyarrow", "duckdb", "sklearn", "scipy", "questdb", "pandas", "polars", "matplotlib"}
 # Low to high: a package imports its own modules and those of the levels before.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "jit", "clock", "units", "memory", "libc", "config", "pages", "scheduling", "shared"),
+    ("errors", "jit", "clock", "units", "memory", "libc", "config", "pages", "scheduling", "shared", "version"),
     ("telemetry",),
     ("market",),
     ("wire",),

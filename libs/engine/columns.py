@@ -33,6 +33,7 @@ BUFFERED = 30  # deltas that wait for a requested snapshot
 UNACCOUNTED = 31  # by how much the two equations were off at the last heartbeat
 DOUBTED = 32  # 1 while the channel's books carry SUSPECT
 FEED_BACK = 33  # messages whose feed time lay before that of an earlier one: taken as that
+LAST_UPDATE_US = 34  # scheduled send of the last change or trade: a refresh repeats what is known
 COLUMNS = 40
 assert REFUSED + len(REFUSALS) <= PENDING_PARTS
 
@@ -43,6 +44,10 @@ ARBITRAGES_OPENED = 2
 ARBITRAGES_REAL = 3
 ARBITRAGES_CLOSED = 4
 ROWS_CUT = 5  # features rows with a window that its history was too short for
+WORST_NS = 8  # the longest time to a book since the main thread took this away, and which message it was
+WORST_SEQUENCE = 9
+WORST_BOOK = 10
+WORST_WIRE_NS = 11  # of it, until the kernel had it
 TOTALS = 16
 
 # Words of ``process_settings``.

@@ -21,6 +21,10 @@ from libs.engine.columns import (
     ROW_FEATURES,
     TRADES,
     UPDATES,
+    WORST_BOOK,
+    WORST_NS,
+    WORST_SEQUENCE,
+    WORST_WIRE_NS,
 )
 from libs.engine.digests import note_event
 from libs.engine.directory import (
@@ -28,6 +32,7 @@ from libs.engine.directory import (
     ROWS,
     SCRATCH,
     SETTINGS,
+    TOTALS,
     WAITING,
     WAITING_CONTROL,
     WAITING_LOG,
@@ -102,6 +107,17 @@ def _note_event(p: np.ndarray, b: int, feed_us: int) -> None:
         book.set_flags(books_of(p), b, 0, TRADES_MISSED)
 
 
+@kernel(inline=True)
+def _note_worst(p: np.ndarray, b: int, sequence: int, took_ns: int, wire_ns: int) -> None:
+    """Remember the message that took longest, so that a tail has a name."""
+    totals = words1(p, TOTALS)
+    if took_ns > totals[WORST_NS]:
+        totals[WORST_NS] = took_ns
+        totals[WORST_SEQUENCE] = sequence
+        totals[WORST_BOOK] = b
+        totals[WORST_WIRE_NS] = wire_ns
+
+
 @kernel
 def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns: int) -> None:
     """Take in an OrderBook message, whose record begins at word ``at``."""
@@ -138,6 +154,7 @@ def on_book(p: np.ndarray, slots: np.ndarray, at: int, ch: int, b: int, mono_ns:
     now = now_ns(words1(p, SCRATCH), CLOCK_REALTIME)
     if code == book.EVENT_DONE:
         record(words2(p, ROWS), ROW_BOOK, now - sent_us * 1000)
+        _note_worst(p, b, slots[at + 2], now - sent_us * 1000, recv_ns - sent_us * 1000)
         ledger[EVENTS] += 1
         if book_word(p, b, state_book.FLAGS) & CROSSED:
             ledger[CROSSED_EVENTS] += 1

@@ -13,6 +13,7 @@ from libs.engine.columns import (
     FEED_BACK,
     LAST_FEED_US,
     LAST_SENT_US,
+    LAST_UPDATE_US,
     MESSAGES,
     REFUSED,
     REQUEST_BELL,
@@ -63,11 +64,13 @@ def take_slot(p: np.ndarray, slots: np.ndarray, at: int, ch: int, mono_ns: int) 
         _clamp(slots, at, ledger)
         if not byte_of(slots[at + 1], 0) & M_REFRESH:
             ledger[LAST_FEED_US] = slots[at + 5]
+            ledger[LAST_UPDATE_US] = slots[at + 3]
         if digested:
             note_message(p, slots, at, ch, kind, b)
         on_book(p, slots, at, ch, b, mono_ns)
     elif kind == TRADE:
         ledger[MESSAGES] += 1
+        ledger[LAST_UPDATE_US] = slots[at + 3]
         _clamp(slots, at, ledger)
         ledger[LAST_FEED_US] = slots[at + 5]
         if digested:

@@ -1,14 +1,22 @@
-"""Datagrams that the kernel dropped because a socket's buffer was full."""
+"""What waits in a socket, and the datagrams that the kernel dropped because its buffer was full."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 TABLE = Path("/proc/net/udp")
 
 
-def kernel_drops(inode: int, table: Path = TABLE) -> int | None:
-    """Return the ``drops`` column of /proc/net/udp for a socket; None when it is not listed.
+class Queue(NamedTuple):
+    """Bytes that wait to be read, with what the kernel needs around them, and datagrams dropped since the start."""
+
+    waiting: int
+    drops: int
+
+
+def receive_queue(inode: int, table: Path = TABLE) -> Queue | None:
+    """Return a socket's columns ``rx_queue`` and ``drops`` of /proc/net/udp; None when it is not listed.
 
     At silence only this knows: SO_RXQ_OVFL comes with the next datagram.
 
@@ -20,5 +28,5 @@ def kernel_drops(inode: int, table: Path = TABLE) -> int | None:
     for line in table.read_text().splitlines()[1:]:
         columns = line.split()
         if columns[9] == str(inode):
-            return int(columns[12])
+            return Queue(int(columns[4].split(":")[1], 16), int(columns[12]))
     return None

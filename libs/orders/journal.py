@@ -17,6 +17,7 @@ from typing import Literal
 
 from libs.errors import CrossbookError, MissingError
 from libs.orders.frames import MAGIC, DamagedError, frame, frames, parse
+from libs.scheduling import name_thread
 
 Fsync = Literal["always", "interval", "never"]
 INTERVAL_S = 0.1
@@ -140,6 +141,7 @@ class Journal:
             os.fdatasync(self._fd)
 
     def _flush(self, interval_s: float) -> None:
+        name_thread("journal")
         while not self._closing.wait(interval_s):
             if self._dirty.is_set():
                 try:

@@ -17,6 +17,7 @@ from typing import Any
 from libs.recovery.connection import Connection, ConnectionLimits, Traffic
 from libs.recovery.faults import Faults
 from libs.recovery.server import RecoveryServer
+from libs.scheduling import name_thread
 
 TURN_S = 0.02
 """How often the mirror follows; connections are accepted, and looked at, this often at the least."""
@@ -93,6 +94,7 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         """Serve; an error is kept for the main thread."""
+        name_thread(self.name)
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - the main thread reports it

@@ -14,7 +14,7 @@ from libs.market.exchanges import EXCHANGES
 from libs.multicast.sender import open_sender
 from libs.pages import populate
 from libs.recovery.history import new_history
-from libs.scheduling import short_turns
+from libs.scheduling import name_thread, short_turns
 from libs.sending.outbox import new_outbox, peek, poke
 from libs.sending.pace import COMMAND, DONE, NEXT_SEQUENCE, SESSION_NS, STOP
 from libs.sending.rng import new_rng
@@ -113,6 +113,7 @@ class Transmission:
         }
 
     def _send(self) -> None:
+        name_thread("sender")
         with contextlib.suppress(OSError):
             # The default slack of 50 µs is as long as the time between two datagrams at 20,000 a second.
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)

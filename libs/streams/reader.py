@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,24 @@ class Record:
     stream: str
     id: str
     fields: dict[str, str]
+
+
+class Lag:
+    """How far a reader is behind, by the times in which Redis numbers its entries; kept as text until somebody asks."""
+
+    def __init__(self) -> None:
+        self._newest, self._at_s = "", 0.0
+
+    def note(self, newest: str) -> None:
+        """Note the newest entry of a read; empty: there was none."""
+        self._newest, self._at_s = newest, time.time()
+
+    @property
+    def seconds(self) -> float:
+        """Age of that entry when it was read; 0 of none."""
+        if not self._newest:
+            return 0.0
+        return max(0.0, self._at_s - int(self._newest.partition("-")[0]) / 1000)
 
 
 class PackedReader:
@@ -101,6 +120,7 @@ class PackedReader:
         self._header: tuple[str, bytes | None, bytes | None, bytes | None] = ("", None, None, None)
         self._writer = ("", WHOLE)
         self.breaks = 0
+        self._lag = Lag()
 
     @property
     def connected(self) -> bool:
@@ -117,6 +137,11 @@ class PackedReader:
         """Connections made again after an outage."""
         return self._connection.reconnects
 
+    @property
+    def lag_s(self) -> float:
+        """How old the newest entry read was when it was read; 0 where the last read found nothing more."""
+        return self._lag.seconds
+
     def read(self) -> list[Batch]:
         """Return what came, oldest first a stream; empty when nothing did or Redis is away.
 
@@ -129,6 +154,7 @@ class PackedReader:
         for key, entries in read_once(self._connection, self._places, self._block_ms, self._check_schema):
             stream = self._names[key]
             found += [self._batch(stream, identity, fields) for identity, fields in entries]
+        self._lag.note(found[-1].id if found else "")
         return found
 
     def gaps(self) -> list[tuple[str, Gap]]:
@@ -215,6 +241,7 @@ class RecordReader:
         keys = list(self._names)
         self._group = Group(self._connection, keys, group, consumer or "1", start, claim_idle_ms) if group else None
         self._places = self._group or Positions(self._connection.client, keys, start)
+        self._lag = Lag()
 
     @property
     def connected(self) -> bool:
@@ -231,6 +258,11 @@ class RecordReader:
         """Connections made again after an outage."""
         return self._connection.reconnects
 
+    @property
+    def lag_s(self) -> float:
+        """How old the newest entry read was when it was read; 0 where the last read found nothing more."""
+        return self._lag.seconds
+
     def read(self) -> list[Record]:
         """Return what came; in a group first what an earlier run, or a dead consumer, left unacknowledged."""
         found: list[Record] = []
@@ -238,6 +270,7 @@ class RecordReader:
             for identity, fields in entries:
                 plain = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
                 found.append(Record(self._names[key], identity, plain))
+        self._lag.note(found[-1].id if found else "")
         return found
 
     def ack(self, records: Sequence[Record]) -> None:

@@ -39,6 +39,8 @@ _SIGNALS = ("signals",)
 _OMS = ("oms",)
 _RECORDER = ("recorder",)
 _FEEDER = ("feeder",)
+_MEASURED = ("consumer", "signals", "oms")
+_READERS = ("signals", "oms")
 _ALL = ("replay", "consumer", "signals", "oms", "recorder", "feeder")
 
 
@@ -57,15 +59,29 @@ METRICS: tuple[Metric, ...] = (
         "seconds",
         ("path",),
         "Time from the scheduled send to the end of the path",
-        ("consumer", "signals", "oms"),
+        _MEASURED,
     ),
+    _gauge("md_e2e_latency_max_seconds", "seconds", ("path",), "The longest since the start", _MEASURED),
+    _gauge("md_latency_window_seconds", "seconds", ("path", "quantile"), "Quantiles of the last 10 s", _MEASURED),
+    _counter("md_negative_latency_total", "events", ("path",), "Times before the scheduled send", _MEASURED),
     Metric("replay_schedule_lag_seconds", "histogram", "seconds", (), "Actual minus scheduled send", _REPLAY),
+    # What every service says of itself.
     _gauge("md_ready", "0/1", (), "1 while the service does its work", _ALL),
+    _gauge("md_build_info", "1", ("version",), "1; the label says which version runs", _ALL),
+    Metric("md_gc_pause_seconds", "histogram", "seconds", (), "Pauses of the garbage collector", _ALL),
+    Metric("md_loop_lag_seconds", "histogram", "seconds", (), "How late the main loop came to its report", _ALL),
+    _counter("md_thread_cpu_seconds_total", "seconds", ("thread",), "CPU time by name of the thread", _ALL),
+    _counter("md_log_suppressed_total", "lines", (), "Log lines left out because they repeated", _ALL),
+    # The host, said by one service of it.
+    _counter("md_host_steal_seconds_total", "seconds", (), "CPU time that the hypervisor gave to others", _CONSUMER),
+    _gauge("md_clock_synchronised", "0/1", (), "1 while the kernel's clock is synchronised", _CONSUMER),
+    _gauge("md_clock_max_error_seconds", "seconds", (), "The kernel's bound of the clock's error", _CONSUMER),
     _gauge("md_session_open", "0/1", (), "1 while some channel is in a session", _CONSUMER),
     # What arrives, and what became of it.
     _counter("md_packets_received_total", "datagrams", ("channel", "line"), "Datagrams read", _CONSUMER),
     _counter("md_received_bytes_total", "bytes", ("line",), "Bytes read", _CONSUMER),
     _counter("md_socket_drops_total", "datagrams", ("line",), "Datagrams that the kernel dropped", _CONSUMER),
+    _gauge("md_socket_receive_queue_bytes", "bytes", ("line",), "Bytes that wait in the socket", _CONSUMER),
     _gauge("md_socket_receive_buffer_bytes", "bytes", ("line",), "Receive buffer granted", _CONSUMER),
     _counter("md_decode_errors_total", "datagrams", ("reason",), "Datagrams whose bytes make no sense", _CONSUMER),
     _counter("md_messages_received_total", "messages", ("channel",), "Messages read with a sequence", _CONSUMER),
@@ -115,7 +131,7 @@ METRICS: tuple[Metric, ...] = (
         "md_book_last_update_timestamp_seconds",
         "unix seconds",
         ("exchange",),
-        "Scheduled send of the last message",
+        "Scheduled send of the last change or trade",
         _CONSUMER,
     ),
     _counter("md_feature_rows_total", "rows", (), "Features rows computed", _CONSUMER),
@@ -131,6 +147,15 @@ METRICS: tuple[Metric, ...] = (
     _counter("md_redis_publish_total", "records", ("stream",), "Records published", _CONSUMER),
     _counter("md_redis_dropped_total", "records", ("stream",), "Records dropped while Redis was away", _CONSUMER),
     _counter("md_redis_reconnects_total", "connections", (), "Connections made again", _CONSUMER),
+    _gauge("md_redis_reader_lag_seconds", "seconds", ("stream",), "How old what is read is; 0: all is read", _READERS),
+    _gauge("md_redis_stream_length", "entries", ("stream",), "Entries that a stream holds", _CONSUMER),
+    _gauge("md_redis_memory_bytes", "bytes", (), "Memory that Redis uses", _CONSUMER),
+    _gauge("md_redis_memory_limit_bytes", "bytes", (), "Memory that Redis may use; 0: no limit", _CONSUMER),
+    _gauge("md_redis_connected_clients", "connections", (), "Connections to Redis", _CONSUMER),
+    # The watch list, at most 20 symbols.
+    _gauge("md_watch_price", "quote currency", ("symbol", "side"), "Consolidated best price while valid", _CONSUMER),
+    _gauge("md_watch_spread_ratio", "ratio", ("symbol",), "Consolidated spread over mid; below 0: crossed", _CONSUMER),
+    _gauge("md_watch_feature", "the feature's", ("symbol", "exchange", "feature"), "Features while valid", _CONSUMER),
     # The sender.
     _counter("replay_sent_packets_total", "datagrams", ("channel",), "Datagrams sent", _REPLAY),
     _counter("replay_sent_messages_total", "messages", ("channel",), "Messages that took a sequence", _REPLAY),
@@ -181,6 +206,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("sig_rolling_ic_ratio", "ratio", ("model", "horizon"), "Rolling information coefficient", _SIGNALS),
     _gauge("sig_rolling_hit_ratio", "ratio", ("model", "horizon"), "Rolling share of right signs", _SIGNALS),
     _gauge("sig_rolling_calibration_ratio", "ratio", ("model", "horizon"), "Realised over predicted error", _SIGNALS),
+    _gauge("sig_watch_prediction_ratio", "ratio", ("symbol", "exchange"), "Latest predicted return", _SIGNALS),
     _counter("sig_reader_breaks_total", "breaks", (), "Breaks seen in the features stream", _SIGNALS),
     _counter("sig_dropped_total", "signals", (), "Signals dropped while Redis was away", _SIGNALS),
     # Orders.

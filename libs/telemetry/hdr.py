@@ -40,6 +40,29 @@ def upper_edges() -> np.ndarray:
 _EDGES = upper_edges()
 
 
+def note(row: np.ndarray, value_ns: int) -> None:
+    """Record one value in int64[ROW] as :func:`libs.telemetry.hdr_kernels.record` does, where no kernel is worth it."""
+    if value_ns < 0:
+        row[NEGATIVES] += 1
+        return
+    value = min(value_ns, LARGEST)
+    k = max(0, value.bit_length() - SUB_BITS - 1)
+    first = row[MAX] == 0 and row[0] == 0
+    row[SUB * k + (value >> k)] += 1
+    row[SUM] += value_ns
+    row[MIN] = value_ns if first else min(int(row[MIN]), value_ns)
+    row[MAX] = max(int(row[MAX]), value_ns)
+
+
+def quantile_of(counts: np.ndarray, q: float) -> int:
+    """Return a value in ns that at least ``q`` of those counted in int64[BUCKETS] do not exceed; 0 of none."""
+    total = int(counts.sum())
+    if total == 0:
+        return 0
+    rank = max(1, int(np.ceil(q * total)))
+    return int(_EDGES[int(np.searchsorted(np.cumsum(counts), rank))])
+
+
 def quantile(row: np.ndarray, q: float) -> int:
     """Return a value that at least ``q`` of the recorded ones do not exceed, at most 3.2 % above the exact one.
 
@@ -54,13 +77,7 @@ def quantile(row: np.ndarray, q: float) -> int:
     int
         Nanoseconds; 0 of an empty row.
     """
-    counts = row[:BUCKETS]
-    total = int(counts.sum())
-    if total == 0:
-        return 0
-    rank = max(1, int(np.ceil(q * total)))
-    at = int(np.searchsorted(np.cumsum(counts), rank))
-    return min(int(_EDGES[at]), int(row[MAX]))
+    return min(quantile_of(row[:BUCKETS], q), int(row[MAX]))
 
 
 def summary(row: np.ndarray) -> dict[str, int]:

@@ -21,6 +21,11 @@ from libs.telemetry.hdr import ROW
 
 STATUS_BYTES = 262_144
 REASON_BYTES = 512
+NAME_BYTES = 64
+"""Of a symbol, an exchange or a book; longer ones are cut."""
+
+# Words of a histogram's exemplar: one remarkable value, and which message of its book's channel it was.
+EXEMPLAR_NS, EXEMPLAR_SEQUENCE, EXEMPLAR_WALL_NS = range(3)
 
 # Words of the segment's own state.
 READY = 0
@@ -45,6 +50,25 @@ class Series:
         return f"{self.name}{{{inner}}}"
 
 
+@dataclass(frozen=True)
+class Watch:
+    """A table of gauges whose rows are named while the service runs; what is not a number is not exported.
+
+    Attributes
+    ----------
+    rows : int
+        The most there may be.
+    columns : tuple of (metric, labels)
+        Beside these labels a row has ``symbol``, and ``exchange`` where its metric has that label.
+    """
+
+    rows: int
+    columns: tuple[tuple[str, Mapping[str, str]], ...]
+
+
+NO_WATCH = Watch(0, ())
+
+
 class Segment:
     """Series of a service over an arena.
 
@@ -58,8 +82,8 @@ class Segment:
         Arrays of the service's own (``extra``).
     """
 
-    def __init__(self, service: str, series: Sequence[Series], arena: Arena) -> None:
-        self.service, self.series, self.arena = service, tuple(series), arena
+    def __init__(self, service: str, series: Sequence[Series], arena: Arena, watch: Watch = NO_WATCH) -> None:
+        self.service, self.series, self.arena, self.watch = service, tuple(series), arena, watch
         self._index: dict[str, dict[str, int]] = {"counter": {}, "gauge": {}, "histogram": {}}
         for one in self.series:
             places = self._index[kind_of(one.name)]
@@ -69,10 +93,16 @@ class Segment:
         self.counters, self.gauges, self.rows = arena["_counters"], arena["_gauges"], arena["_rows"]
         self.arrays = {name: array for name, array in arena.arrays.items() if not name.startswith("_")}
         self._words, self._reason, self._status = arena["_words"], arena["_reason"], arena["_status"]
+        self.exemplars, self.exemplar_books = arena["_exemplars"], arena["_exemplar_books"]
+        self.watch_names, self.watch_values = arena["_watch_names"], arena["_watch_values"]
 
     @classmethod
     def create(
-        cls, service: str, series: Sequence[Series], extra: Mapping[str, tuple[Any, tuple[int, ...]]] | None = None
+        cls,
+        service: str,
+        series: Sequence[Series],
+        extra: Mapping[str, tuple[Any, tuple[int, ...]]] | None = None,
+        watch: Watch = NO_WATCH,
     ) -> Segment:
         """Return a segment with every series at zero.
 
@@ -82,6 +112,8 @@ class Segment:
             All of them: ``increase()`` misses the first step of one that appears late.
         extra : mapping
             Name → (dtype, shape) of arrays of the service's own.
+        watch : Watch
+            Nothing of it is exported before rows are named.
 
         Raises
         ------
@@ -98,9 +130,14 @@ class Segment:
             "_counters": ("<i8", (max(1, kinds.count("counter")),)),
             "_gauges": ("<f8", (max(1, kinds.count("gauge")),)),
             "_rows": ("<i8", (max(1, kinds.count("histogram")), ROW)),
+            "_exemplars": ("<i8", (max(1, kinds.count("histogram")), 3)),
+            "_exemplar_books": ("u1", (max(1, kinds.count("histogram")), NAME_BYTES)),
+            "_watch_names": ("u1", (max(1, watch.rows), 2, NAME_BYTES)),
+            "_watch_values": ("<f8", (max(1, watch.rows), max(1, len(watch.columns)))),
         }
         arena = Arena.create(spec | dict(extra or {}), f"crossbook-{service}")
-        segment = cls(service, series, arena)
+        segment = cls(service, series, arena, watch)
+        segment.watch_values[:] = np.nan
         segment._words[STARTED_NS] = time.time_ns()
         segment.ready(False, "starting")
         segment.beat()
@@ -109,14 +146,17 @@ class Segment:
     def spec(self) -> str:
         """Return what :meth:`attach` needs besides the descriptor."""
         series = [[one.name, dict(one.labels)] for one in self.series]
-        return json.dumps({"service": self.service, "series": series, "arena": self.arena.spec_json})
+        watch = [self.watch.rows, [[name, dict(labels)] for name, labels in self.watch.columns]]
+        return json.dumps({"service": self.service, "series": series, "watch": watch, "arena": self.arena.spec_json})
 
     @classmethod
     def attach(cls, fd: int, spec: str) -> Segment:
         """Return the segment of another process."""
         plain = json.loads(spec)
         series = [Series(name, labels) for name, labels in plain["series"]]
-        return cls(plain["service"], series, Arena.attach(fd, plain["arena"]))
+        rows, columns = plain["watch"]
+        watch = Watch(rows, tuple((name, labels) for name, labels in columns))
+        return cls(plain["service"], series, Arena.attach(fd, plain["arena"]), watch)
 
     def _at(self, kind: str, name: str, labels: Mapping[str, str]) -> int:
         key = Series(name, labels).key
@@ -142,21 +182,32 @@ class Segment:
         """Add to a counter."""
         self.counters[index] += n
 
+    def remark(self, row: int, value_ns: int, sequence: int, book: str, wall_ns: int) -> None:
+        """Name one message whose value in a histogram is remarkable; Prometheus keeps it as an exemplar."""
+        _put_text(self.exemplar_books[row], book)
+        self.exemplars[row] = (value_ns, sequence, wall_ns)
+
+    def name_watched(self, row: int, symbol: str, exchange: str = "") -> None:
+        """Name a row of the watch table."""
+        for at, text in enumerate((symbol, exchange)):
+            _put_text(self.watch_names[row, at], text)
+
+    def watched(self, row: int) -> tuple[str, str]:
+        """Return symbol and exchange of a row of the watch table; empty: it has no name yet."""
+        return text_of(self.watch_names[row, 0]), text_of(self.watch_names[row, 1])
+
     def beat(self) -> None:
         """Give a sign of life; /livez wants one every 5 s."""
         self._words[BEAT_NS] = time.monotonic_ns()
 
     def ready(self, ok: bool, reason: str = "") -> None:
         """Say whether the service does its work, and if not, why."""
-        data = reason.encode()[:REASON_BYTES]
-        self._reason[:] = 0
-        self._reason[: len(data)] = np.frombuffer(data, np.uint8)
+        _put_text(self._reason, reason)
         self._words[READY] = int(ok)
 
     def readiness(self) -> tuple[bool, str]:
         """Return what :meth:`ready` said last."""
-        reason = bytes(self._reason).rstrip(b"\0").decode(errors="replace")
-        return bool(self._words[READY]), reason
+        return bool(self._words[READY]), text_of(self._reason)
 
     def age_s(self) -> float:
         """Return seconds since the last sign of life."""
@@ -187,3 +238,15 @@ class Segment:
             if int(self._words[STATUS_VERSION]) == version:
                 return data
         return b"{}"
+
+
+def _put_text(place: np.ndarray, text: str) -> None:
+    """Put text into bytes; what does not fit is cut."""
+    data = text.encode()[: len(place)]
+    place[:] = 0
+    place[: len(data)] = np.frombuffer(data, np.uint8)
+
+
+def text_of(place: np.ndarray) -> str:
+    """Return the text in bytes."""
+    return bytes(place).rstrip(b"\0").decode(errors="replace")

@@ -13,6 +13,7 @@ from types import FrameType
 
 from libs.errors import CrossbookError
 from libs.scheduling import short_turns
+from libs.version import version
 from services.cli import ending, redis_server, warm
 from services.cli.arguments import UpOptions
 from services.cli.claims import Claims
@@ -20,7 +21,6 @@ from services.cli.configs import Resolved, resolve, state_folder, write
 from services.cli.report import Document, Run, Statuses, build, failed_checks, write_report
 from services.cli.rundir import RunDirectory, StateDirectory
 from services.cli.stack import ServiceError, Stack, service_command, service_environment
-from services.cli.version import version
 from services.cli.view import Snapshot, View, new_view, print_report
 
 READY_TIMEOUT_S = 120.0

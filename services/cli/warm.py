@@ -39,6 +39,8 @@ def stamp() -> Path:
         kept = ("model name", "flags", "Features")
         total.update("".join(sorted({line for line in cpu.read_text().splitlines() if line.startswith(kept)})).encode())
     root = code_root()
+    # A kernel's cache belongs to its file: another checkout of the same sources has none.
+    total.update(str(root.resolve()).encode())
     for path in sorted(path for folder in ("libs", "services") for path in (root / folder).rglob("*.py")):
         if path.parent != Path(__file__).parent:
             total.update(str(path.relative_to(root)).encode())

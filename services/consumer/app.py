@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
@@ -23,19 +24,22 @@ from libs.multicast.receiver import new_batch, open_receiver
 from libs.streams.writer import PackedWriter
 from libs.telemetry import logs
 from libs.telemetry.front import Front
+from libs.telemetry.pulse import Pulse
 from libs.telemetry.segment import Segment
-from libs.wire.text import text_to_binary
 from services.consumer import recovery_metrics
 from services.consumer.backing import Backing
 from services.consumer.digest import Digest
 from services.consumer.metrics import Metrics
 from services.consumer.preparing import put_microprices, register_symbols, tell_kernels, tell_nbbo
 from services.consumer.publisher import Publisher
+from services.consumer.readiness import Readiness
 from services.consumer.recovery import Recovery
+from services.consumer.redis_gauges import RedisGauges
 from services.consumer.series import series
 from services.consumer.settings import Settings
-from services.consumer.threads import KernelThread
+from services.consumer.threads import KernelThread, Translator
 from services.consumer.warming import warm_kernels
+from services.consumer.watched import Watched, watch_of
 
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
@@ -71,17 +75,21 @@ class Consumer:
                 max_families=sizes.max_symbols // 2 if settings.nbbo.join_quotes else 0,
                 digest=bool(settings.digest_file),
             ),
+            watch=watch_of(settings.watch),
         )
+        self.pulse = Pulse(self.segment, STATUS_INTERVAL_S)
         self.metrics = Metrics(self.segment, dict(self.segment.arrays))
         self.engine = state.bind(
             self.segment.arrays,
             self.metrics.receive_rows,
             self.metrics.process_rows,
-            [_ip(address) for address in config.udp_config.allowed_sources],
+            [int.from_bytes(socket.inet_aton(address), "big") for address in config.udp_config.allowed_sources],
         )
         self.arrays = self.engine.arrays
+        self.watched = Watched(self.segment, self.arrays, settings.watch)
         self.backing = Backing(self.segment.arrays, sizes.max_books)
         state.prepare(self.engine, history)
+        self.readiness = Readiness()
         self.stop_receive = np.zeros(8, np.int64)
         self.stop_process = np.zeros(8, np.int64)
         self.stopping = threading.Event()
@@ -175,9 +183,11 @@ class Consumer:
             -1,
         )
         self.recovery = self._recovery(recovered_in)
-        threading.Thread(target=self._translate_text, args=(text_in,), name="text", daemon=True).start()
+        self.redis_gauges = RedisGauges(self.segment, self.settings.redis_url, self.settings.stream_prefix)
+        Translator(text_in, self.metrics, self.log).start()
         self.recovery.start()
         self.publisher.start()
+        self.redis_gauges.start()
         if self.digest is not None:
             self.digest.start()
         self.book_thread.start()
@@ -193,38 +203,32 @@ class Consumer:
             p[columns.REQUESTS_ON] = 1
         return Recovery(self.settings, self.arrays, out, bell, self.log)
 
-    def _translate_text(self, text_in: socket.socket) -> None:
-        """Turn datagrams in text mode into binary ones and give them back to the receive thread."""
-        while not self.stopping.is_set():
-            data = text_in.recv(65536)
-            if not data:
-                return
-            try:
-                text_in.send(text_to_binary(data))
-            except ValueError as error:
-                self.metrics.text_refused += 1
-                self.log.warning("text_refused", reason=str(error))
-
     def watch(self) -> int:
         """Report until told to stop or until a thread dies; return the exit status."""
         next_stats = time.monotonic() + STATS_INTERVAL_S
         while not self.stopping.wait(STATUS_INTERVAL_S):
-            for thread in (self.receive_thread, self.book_thread, self.publisher, self.recovery, self.digest):
-                if thread is not None and not thread.is_alive():
+            for thread in self._threads():
+                if not thread.is_alive():
                     self.log.error("thread_died", thread=thread.name, error=repr(thread.error))
                     return 1
             self.backing.keep_ahead()
             self.report()
             if time.monotonic() >= next_stats:
                 next_stats += STATS_INTERVAL_S
+                self.watched.update()
                 self.log.info("stats", **self.metrics.stats_line())
         return 0
 
+    def _threads(self) -> list[Any]:
+        """Return the threads without which the service is broken."""
+        found = [self.receive_thread, self.book_thread, self.publisher, self.recovery, self.redis_gauges]
+        return found if self.digest is None else [*found, self.digest]
+
     def report(self) -> None:
-        """Bring metrics, readiness and the status document up to date."""
-        self.segment.beat()
-        connected = self.writer.connected
-        self.segment.ready(connected, "" if connected else f"Redis is not writable: {self.writer.last_error}")
+        """Bring metrics, readiness and status up to date."""
+        self.pulse.beat()
+        problem = self.readiness.problem(self.writer, self.metrics.heard(), time.monotonic())
+        self.segment.ready(not problem, problem)
         self.metrics.update(self.sockets, self.writer)
         recovery_metrics.update(self.segment, self.recovery)
         status = self.metrics.status(self.run_id, self.writer, self.front.port)
@@ -238,6 +242,7 @@ class Consumer:
         self.receive_thread.join(1.0)
         self.recovery.stop()
         self.recovery.join(1.0)
+        self.redis_gauges.stop()
         self.stop_process[0] = 1
         self.book_thread.join(1.0)
         self.publisher.stop()
@@ -254,10 +259,7 @@ class Consumer:
             end.close()
         self.writer.close()
         self.front.stop()
-
-
-def _ip(address: str) -> int:
-    return int.from_bytes(socket.inet_aton(address), "big")
+        self.pulse.close()
 
 
 def run(settings: Settings, config: ConsumerConfig) -> int:
@@ -286,9 +288,8 @@ def run(settings: Settings, config: ConsumerConfig) -> int:
         consumer.start()
     except OSError as error:
         udp = config.udp_config
-        raise MissingError(
-            f"cannot join {udp.group}:{udp.port} on {udp.interface}: {error}; try another interface"
-        ) from error
+        where = f"{udp.group}:{udp.port} on {udp.interface}"
+        raise MissingError(f"cannot join {where}: {error}; try another interface") from error
     # The recovery thread would else wait for up to 5 ms, as often as the publisher has something to do.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()

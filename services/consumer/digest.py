@@ -11,6 +11,7 @@ import numpy as np
 
 from libs.engine.digest_report import LinkFile, document
 from libs.engine.state import begin_digest
+from libs.scheduling import name_thread
 
 DRAIN_S = 0.004
 
@@ -42,6 +43,7 @@ class Digest(threading.Thread):
 
     def run(self) -> None:
         """Write links until told to stop; see :class:`Digest`."""
+        name_thread(self.name)
         try:
             while not self._stopping.wait(DRAIN_S):
                 if self._links is not None:

@@ -14,7 +14,7 @@ from libs.book.flags import HALTED, INVALID, MUTE, NO_SNAPSHOT, STALE
 from libs.engine import columns, report, state, words
 from libs.market.exchanges import EXCHANGES
 from libs.market.symbol_table import t_name
-from libs.multicast.drops import kernel_drops
+from libs.multicast.drops import receive_queue
 from libs.multicast.receiver import ReceiverSocket
 from libs.ring.state import HIGH_WATER
 from libs.sequencing import state as seq
@@ -23,7 +23,9 @@ from libs.streams.writer import PackedWriter
 from libs.telemetry.hdr import summary
 from libs.telemetry.segment import Segment
 from libs.units import format_decimal
+from services.consumer.readiness import Heard
 from services.consumer.series import CHANNEL_COUNTERS, LINES, PATHS
+from services.consumer.worst import Worst
 
 TOPS = 10
 
@@ -50,6 +52,7 @@ class Metrics:
         self.text_refused = 0
         self._drop_base: dict[int, int] = {}
         self._rates = _Rates()
+        self._worst = Worst()
 
     def _set(self, name: str, value: int, **labels: str) -> None:
         self.segment.counters[self.segment.counter(name, **labels)] = value
@@ -65,9 +68,10 @@ class Metrics:
         for line, opened in zip(LINES, sockets, strict=False):
             at = LINES.index(line)
             self._set("md_received_bytes_total", int(counts[words.BYTES + at]), line=line)
-            self._set(
-                "md_socket_drops_total", kernel_drops(opened.inode) or int(counts[words.KERNEL_DROPS + at]), line=line
-            )
+            queue = receive_queue(opened.inode)
+            drops = queue.drops if queue is not None else 0
+            self._set("md_socket_drops_total", drops or int(counts[words.KERNEL_DROPS + at]), line=line)
+            self._gauge("md_socket_receive_queue_bytes", queue.waiting if queue is not None else 0, line=line)
             self._gauge("md_socket_receive_buffer_bytes", opened.rcvbuf, line=line)
         for reason, n in (report.malformed_report(counts) | {"text": self.text_refused}).items():
             self._set("md_decode_errors_total", n, reason=reason)
@@ -81,9 +85,17 @@ class Metrics:
             self._set("md_redis_dropped_total", writer.dropped_by_stream.get(stream, 0), stream=stream)
         self._set("md_other_channel_messages_total", int(counts[words.OTHER_CHANNEL]))
         self._update_nbbo()
-        self._gauge("md_ready", float(writer.connected))
         self._gauge("md_session_open", float(self._in_session()))
         self._rates.update(self._messages(), self._updates())
+        self._take_worst()
+
+    def _take_worst(self) -> None:
+        """Note, every 10 s, which message took longest to its book."""
+        found = self._worst.take(self.arrays, time.monotonic(), self._table_name)
+        if found is not None:
+            book = f"{found['exchange']} {found['symbol']}"
+            row = self.segment.row("md_e2e_latency_seconds", path="book")
+            self.segment.remark(row, found["latency_ns"], found["sequence"], book, time.time_ns())
 
     def _update_nbbo(self) -> None:
         found = report.nbbo_report(self.arrays)
@@ -131,12 +143,19 @@ class Metrics:
         self._gauge("md_active_symbols", len(flags), exchange=exchange)
         self._gauge("md_valid_books", int(np.count_nonzero(flags & INVALID == 0)), exchange=exchange)
         self._gauge("md_stale_symbols", int(np.count_nonzero(flags & (STALE | MUTE | HALTED))), exchange=exchange)
-        self._gauge("md_book_last_update_timestamp_seconds", ledger[columns.LAST_SENT_US] / 1e6, exchange=exchange)
+        self._gauge("md_book_last_update_timestamp_seconds", ledger[columns.LAST_UPDATE_US] / 1e6, exchange=exchange)
         control = self.arrays["ring_controls"][ch]
         self._gauge("md_ring_occupancy_items", control[0] - control[32], ring=exchange)
         self._gauge("md_ring_capacity_items", self.arrays["rings"].shape[1] // 8, ring=exchange)
         self._gauge("md_ring_high_watermark_items", control[HIGH_WATER], ring=exchange)
         self._set("md_ring_dropped_total", int(control[18]), ring=exchange)
+
+    def heard(self) -> Heard:
+        """Return what the feed has said so far."""
+        books = report.books_report(self.arrays)
+        counts = self.arrays["receive_counts"]
+        datagrams = int(counts[words.DATAGRAMS : words.DATAGRAMS + 8 * len(LINES)].sum())
+        return Heard(datagrams, books["total"], books["valid"], self._in_session())
 
     def _in_session(self) -> bool:
         # A session's end takes the snapshot of every book away, and nothing else takes all of them.
@@ -179,8 +198,8 @@ class Metrics:
         latency["heal"] = summary(self.rows["heal_by_line"] + self.rows["heal_by_snapshot"])
         return {
             "run": run_id,
-            "ready": writer.connected,
             "joined": True,
+            "ready": self.segment.readiness()[0],
             "channels": report.channels_report(self.arrays),
             "malformed": report.malformed_report(self.arrays["receive_counts"]),
             "other_channel_messages": int(self.arrays["receive_counts"][words.OTHER_CHANNEL]),
@@ -190,6 +209,7 @@ class Metrics:
             "features_rows": int(totals[columns.FEATURE_ROWS]),
             "nbbo_rows": int(totals[columns.NBBO_ROWS]),
             "latency_ns": latency,
+            "worst": self._worst.recent[-1] if self._worst.recent else None,
             "snapshots": report.snapshots_report(self.arrays),
             "ring": report.ring_report(self.arrays),
             "redis": {"published": writer.published, "dropped": writer.dropped, "reconnects": writer.reconnects},

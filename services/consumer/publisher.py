@@ -17,7 +17,7 @@ from libs.engine.outputs import take_latest, take_records
 from libs.jit import kernel
 from libs.memory import load_acquire
 from libs.ring.kernels import set_sleeping
-from libs.scheduling import short_turns
+from libs.scheduling import name_thread, short_turns
 from libs.streams.schemas import ARBITRAGE, BOOK, FEATURES, NBBO, STATUS, TRADES
 from libs.streams.shards import WHOLE, Shard, with_shared_ids
 from libs.streams.writer import PackedWriter
@@ -151,6 +151,7 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         """Wait for records, publish them; see :class:`Publisher`."""
+        name_thread(self.name)
         short_turns()
         try:
             self._loop()

@@ -26,6 +26,7 @@ from libs.recovery.client import RecoveryClient
 from libs.recovery.counts import new_counters
 from libs.recovery.reading import AnswerReader
 from libs.recovery.wants import MS, Limits
+from libs.scheduling import name_thread
 from libs.sequencing.state import EXPECTED, SESSION
 from libs.wire.recovery import OK, RANGE, SNAPSHOT, Answer, Request
 from services.consumer.recovery_link import OPEN, Link
@@ -148,6 +149,7 @@ class Recovery(threading.Thread):
 
     def run(self) -> None:
         """See :class:`Recovery`."""
+        name_thread(self.name)
         try:
             while not self._stopping:
                 self._turn()

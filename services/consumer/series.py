@@ -8,6 +8,7 @@ from libs.nbbo.arbitrage import OPENED, PHASES
 from libs.nbbo.states import EXCLUSIONS, NOT_VALID, STATES
 from libs.sequencing import state as seq
 from libs.streams.schemas import SCHEMAS
+from libs.telemetry.pulse import with_pulse
 from libs.telemetry.segment import Series
 from libs.wire.kernels import REASONS
 
@@ -34,8 +35,7 @@ def series() -> list[Series]:
         found += [Series(name, {"ring": exchange}) for name in _RING_GAUGES]
         found.append(Series("md_ring_dropped_total", {"ring": exchange}))
     for line in LINES:
-        found += [Series(name, {"line": line}) for name in ("md_received_bytes_total", "md_socket_drops_total")]
-        found.append(Series("md_socket_receive_buffer_bytes", {"line": line}))
+        found += [Series(name, {"line": line}) for name in _SOCKET_SERIES]
     found += [Series("md_decode_errors_total", {"reason": reason}) for reason in _malformed_reasons()]
     found += [
         Series(name, {})
@@ -54,10 +54,20 @@ def series() -> list[Series]:
     found += [Series("md_nbbo_excluded", {"reason": reason}) for reason in EXCLUSIONS[NOT_VALID:]]
     found += [Series("md_arbitrage_total", {"phase": phase}) for phase in PHASES[OPENED:]]
     found.append(Series("md_arbitrage_dropped_total", {}))
-    found += [Series("md_other_channel_messages_total", {}), Series("md_ready", {}), Series("md_session_open", {})]
-    return found
+    found += [Series("md_other_channel_messages_total", {}), Series("md_session_open", {})]
+    found += [Series("md_redis_stream_length", {"stream": stream}) for stream in STREAMS]
+    found += [Series(name, {}) for name in REDIS_GAUGES]
+    return with_pulse(found)
 
 
+STREAMS = (*SCHEMAS, "signals", "orders", "fills")
+REDIS_GAUGES = ("md_redis_memory_bytes", "md_redis_memory_limit_bytes", "md_redis_connected_clients")
+_SOCKET_SERIES = (
+    "md_received_bytes_total",
+    "md_socket_drops_total",
+    "md_socket_receive_queue_bytes",
+    "md_socket_receive_buffer_bytes",
+)
 _LINE_SERIES = (
     "md_packets_received_total",
     "md_line_first_messages_total",

@@ -74,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fees: Fees = msgspec.field(default_factory=Fees)
     recovery: tuple[RecoveryServer, ...] = (RecoveryServer(),)
     recovery_limits: RecoveryLimits = msgspec.field(default_factory=RecoveryLimits)
+    watch: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
     channels: tuple[str, ...] = ()
     shard: str = str(WHOLE)
     digest_file: str = ""

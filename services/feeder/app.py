@@ -24,6 +24,7 @@ from libs.sending.transmission import Transmission
 from libs.sending.transmit import ERRORS
 from libs.telemetry import logs
 from libs.telemetry.front import Front
+from libs.telemetry.pulse import Pulse, with_pulse
 from libs.telemetry.segment import Segment
 from services.feeder import metrics, warming
 from services.feeder.clock import FeedClock
@@ -65,7 +66,8 @@ class Feeder:
         used = {feeds[n].exchange for n, f in settings.feeds.items() if f.enabled and f.symbols}
         self.channels = sorted(exchange_id(name) for name in used)
         names = [n for n, f in settings.feeds.items() if f.enabled and f.symbols]
-        self.segment = Segment.create("feeder", metrics.series(self.channels, names))
+        self.segment = Segment.create("feeder", with_pulse(metrics.series(self.channels, names)))
+        self.pulse = Pulse(self.segment, REPORT_S)
         row = self.segment.row("feeder_latency_seconds")
         self.transmission = Transmission(settings, self.channels, self.segment.rows[row : row + 1], live=True)
         self.outlet = Outlet(self.transmission.outbox, settings, MOST_BOOKS)
@@ -172,6 +174,7 @@ class Feeder:
                 self.recovery.stop()
                 self.transmission.close()
                 front.stop()
+                self.pulse.close()
                 await runner.cleanup()
         return self._exit_status()
 
@@ -225,7 +228,7 @@ class Feeder:
 
     def _report(self) -> None:
         metrics.report(self, self.clock.us(time.monotonic_ns()))
-        self.segment.beat()
+        self.pulse.beat()
         self.segment.ready(True)
         self.segment.publish_status(metrics.status(self))
 

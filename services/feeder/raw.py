@@ -17,6 +17,7 @@ import msgspec
 import zstandard
 
 from libs.errors import MissingError
+from libs.scheduling import name_thread
 
 FLUSH_S = 1.0
 POLL_S = 0.05
@@ -109,6 +110,7 @@ class RawRecorder:
             self._thread.join(10.0)
 
     def _run(self) -> None:
+        name_thread("raw")
         flushed = time.monotonic()
         while True:
             ending = self._stopping.is_set()

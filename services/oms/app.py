@@ -23,11 +23,12 @@ from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
+from libs.telemetry.pulse import Pulse, with_pulse
 from libs.telemetry.segment import Segment
 from services.oms.control import Answers, Control, Routes, application
 from services.oms.feeds import MarketFeed, SignalFeed
 from services.oms.items import Command, Items, Signals
-from services.oms.metrics import Metrics, series
+from services.oms.metrics import READERS, Metrics, series
 from services.oms.outbox import Outbox
 from services.oms.settings import Settings
 from services.oms.state import State
@@ -62,7 +63,8 @@ class Oms:
         self.log = logs.get("oms")
         self.state = State(settings, self.log)
         self.market, self.desk = self.state.market, self.state.desk
-        self.segment = Segment.create("oms", series())
+        self.segment = Segment.create("oms", with_pulse(series()))
+        self.pulse = Pulse(self.segment, REPORT_INTERVAL_S)
         self.metrics = Metrics(self.segment, self.desk)
         self.items = Items()
         self.stopping = threading.Event()
@@ -170,10 +172,10 @@ class Oms:
 
     def report(self) -> None:
         """Bring metrics, readiness and the status document up to date."""
-        self.segment.beat()
+        self.pulse.beat()
         problem = self._problem()
         self.segment.ready(not problem, problem)
-        self.metrics.update(wall_ns(), not problem)
+        self.metrics.update(wall_ns(), {name: reader.lag_s for name, reader in zip(READERS, self.readers, strict=True)})
         redis = {
             "connected": self.outbox.writer.connected and all(reader.connected for reader in self.readers),
             "published": self.outbox.writer.published,
@@ -215,6 +217,7 @@ class Oms:
         for reader in self.readers:
             reader.close()
         self.front.stop()
+        self.pulse.close()
         self.control.stop()
         self.state.close()
 

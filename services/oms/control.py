@@ -20,6 +20,7 @@ from libs.errors import CrossbookError
 from libs.execution.desk import Desk
 from libs.execution.records import order_record, position_json
 from libs.orders.states import State
+from libs.scheduling import name_thread
 from services.oms.items import Command, Items
 from services.oms.metrics import limits_used
 
@@ -204,6 +205,7 @@ class Control(threading.Thread):
 
     def run(self) -> None:
         """Serve until stopped."""
+        name_thread(self.name)
         asyncio.set_event_loop(self.loop)
         runner = web.AppRunner(self.app, access_log=None)
         self.loop.run_until_complete(runner.setup())

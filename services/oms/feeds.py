@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 from libs.execution.rows import by_run
-from libs.scheduling import short_turns
+from libs.scheduling import name_thread, short_turns
 from libs.streams.reader import PackedReader, RecordReader
 from services.oms.items import Items, Signals
 
@@ -32,6 +32,7 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Read until stopped."""
+        name_thread(self.name)
         short_turns()
         try:
             while not self.stopping.is_set():

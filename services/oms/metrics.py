@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from libs.telemetry.segment import Segment, Series
 PATH = "order"
 SIDES = ("buy", "sell")
 LIMITS = ("position", "gross_exposure", "open_orders", "order_rate", "daily_loss", "drawdown")
+READERS = ("status", "market", "signals")
+"""The three readers; ``market`` reads books and quotes."""
 RECENT = 10
 
 
@@ -38,7 +41,7 @@ def series() -> list[Series]:
         Series("oms_illegal_transitions_total", {}),
         Series("oms_duplicate_intents_total", {}),
         Series("oms_reconcile_mismatches_total", {}),
-        Series("md_ready", {}),
+        *(Series("md_redis_reader_lag_seconds", {"stream": stream}) for stream in READERS),
     ]
 
 
@@ -97,7 +100,7 @@ class Metrics:
     def _gauge(self, name: str, value: float, **labels: str) -> None:
         self.segment.gauges[self.segment.gauge(name, **labels)] = value
 
-    def update(self, now_ns: int, ready: bool) -> None:
+    def update(self, now_ns: int, lags_s: Mapping[str, float]) -> None:
         """Copy the counts into the exported series."""
         desk = self.desk
         counts, total = desk.ledger.counts, desk.exposure.total
@@ -120,7 +123,8 @@ class Metrics:
         self._gauge("oms_position_notional_usd", float(total.notional), kind="net")
         for limit, ratio in limits_used(desk, now_ns).items():
             self._gauge("oms_risk_limit_used_ratio", ratio, limit=limit)
-        self._gauge("md_ready", float(ready))
+        for stream, lag in lags_s.items():
+            self._gauge("md_redis_reader_lag_seconds", lag, stream=stream)
 
     def status(self, http_port: int, redis: dict[str, Any]) -> dict[str, Any]:
         """Return the status document."""

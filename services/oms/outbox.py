@@ -6,6 +6,7 @@ import threading
 from queue import Empty, Full, Queue
 
 from libs.execution.desk import Outgoing
+from libs.scheduling import name_thread
 from libs.streams.record_writer import RecordWriter
 
 QUEUE_ITEMS = 4096
@@ -48,6 +49,7 @@ class Outbox(threading.Thread):
 
     def run(self) -> None:
         """Write until stopped, then what is left."""
+        name_thread(self.name)
         try:
             while not self._stopping.is_set() or not self._items.empty():
                 records = self._next()

@@ -14,6 +14,7 @@ from libs.storage.store import Group, Store
 from libs.streams.reader import PackedReader
 from libs.telemetry import logs
 from libs.telemetry.front import Front
+from libs.telemetry.pulse import Pulse, with_pulse
 from libs.telemetry.segment import Segment
 from services.recorder.buffer import Buffer
 from services.recorder.metrics import Metrics, series
@@ -37,7 +38,8 @@ class Recorder:
         self.settings, self.store = settings, store
         self.log = logs.get("recorder")
         self.buffer = Buffer()
-        self.segment = Segment.create("recorder", series(settings.recorded))
+        self.segment = Segment.create("recorder", with_pulse(series(settings.recorded)))
+        self.pulse = Pulse(self.segment, STATUS_INTERVAL_S)
         self.metrics = Metrics(self.segment, settings.recorded, store)
         self.reader = PackedReader(
             settings.redis_url, settings.stream_prefix, settings.recorded, start="0", block_ms=0, resume=store.positions
@@ -153,7 +155,7 @@ class Recorder:
 
     def report(self) -> None:
         """Bring metrics, readiness and the status document up to date."""
-        self.segment.beat()
+        self.pulse.beat()
         problem = self._problem()
         self.segment.ready(not problem, problem)
         waiting = {"rows": self.buffer.rows, "bytes": self.buffer.bytes, "s": round(self._waiting_s(), 3)}
@@ -162,7 +164,6 @@ class Recorder:
             waiting_bytes=self.buffer.bytes,
             waiting_s=self._waiting_s(),
             breaks=self.reader.breaks,
-            ready=not problem,
         )
         redis = {"connected": self.reader.connected, "breaks": self.reader.breaks}
         self.segment.publish_status(self.metrics.status(self.front.port, redis, waiting))
@@ -196,6 +197,7 @@ class Recorder:
         self.say_stats()
         self.reader.close()
         self.front.stop()
+        self.pulse.close()
 
 
 def run(settings: Settings, folder: Path) -> int:

@@ -12,7 +12,7 @@ from libs.telemetry.segment import Segment, Series
 
 RECENT = 10
 PLAIN = ("rec_write_errors_total", "rec_removed_parts_total", "rec_removed_bytes_total", "rec_reader_breaks_total")
-LEVELS = ("rec_waiting_rows", "rec_waiting_bytes", "rec_waiting_seconds", "rec_kept_bytes", "md_ready")
+LEVELS = ("rec_waiting_rows", "rec_waiting_bytes", "rec_waiting_seconds", "rec_kept_bytes")
 BY_STREAM = ("rec_rows_total", "rec_parts_total", "rec_written_bytes_total", "rec_gaps_total")
 
 
@@ -57,7 +57,7 @@ class Metrics:
         self.gaps[stream] += 1
         self.recent_gaps.append({"stream": stream, "after": gap.after, "next": gap.next})
 
-    def update(self, *, waiting_rows: int, waiting_bytes: int, waiting_s: float, breaks: int, ready: bool) -> None:
+    def update(self, *, waiting_rows: int, waiting_bytes: int, waiting_s: float, breaks: int) -> None:
         """Copy the counts into the exported series."""
         counters, gauges = self.segment.counters, self.segment.gauges
         for name, counts in zip(BY_STREAM, (self.rows, self.parts, self.bytes, self.gaps), strict=True):
@@ -66,7 +66,7 @@ class Metrics:
         kept = self.store.kept
         for name, value in zip(PLAIN, (self.write_errors, kept.removed_parts, kept.removed_bytes, breaks), strict=True):
             counters[self.segment.counter(name)] = value
-        for name, level in zip(LEVELS, (waiting_rows, waiting_bytes, waiting_s, kept.bytes, ready), strict=True):
+        for name, level in zip(LEVELS, (waiting_rows, waiting_bytes, waiting_s, kept.bytes), strict=True):
             gauges[self.segment.gauge(name)] = float(level)
 
     def status(self, http_port: int, redis: dict[str, Any], waiting: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from libs.sending.transmit import (
 from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
+from libs.telemetry.pulse import Pulse, with_pulse
 from libs.telemetry.segment import Segment, Series
 from services.replay import producer
 from services.replay.control import control_app
@@ -70,7 +71,8 @@ class Replay:
     def __init__(self, settings: Settings, source: Source) -> None:
         self.settings = settings
         self.log = logs.get("replay")
-        self.segment = Segment.create("replay", series(source.channels))
+        self.segment = Segment.create("replay", with_pulse(series(source.channels)))
+        self.pulse = Pulse(self.segment, STATUS_INTERVAL_S)
         row = self.segment.row("replay_schedule_lag_seconds")
         self.playback = Playback(settings, source, self.segment.rows[row : row + 1])
         self.recovery = Recovery(settings, self.playback.history, len(source.listing.rows), "replay")
@@ -116,6 +118,7 @@ class Replay:
             self.recovery.stop()
             self.playback.close()
             front.stop()
+            self.pulse.close()
             await runner.cleanup()
         return self.exit_status()
 
@@ -174,7 +177,7 @@ class Replay:
             # Receivers heal by REFRESH without it: the session goes on.
             self._broken_said = True
             self.log.error("recovery_broken", error=repr(self.recovery.error))
-        seg.beat()
+        self.pulse.beat()
         seg.ready(True)
         seg.publish_status(playback.status() | {"recovery": self.recovery.status()})
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from libs.book.state import new as new_books
+from libs.scheduling import name_thread
 from libs.sending.chunk import Chunk, new_chunk
 from libs.sending.compose import (
     CURSOR,
@@ -58,6 +59,7 @@ class Producer(threading.Thread):
 
     def run(self) -> None:
         """Produce to the end; an error is kept for the main thread."""
+        name_thread(self.name)
         try:
             self._produce()
         except BaseException as error:  # noqa: BLE001 - the main thread reports it and ends the process

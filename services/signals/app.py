@@ -28,11 +28,13 @@ from libs.telemetry import logs
 from libs.telemetry.front import Front
 from libs.telemetry.hdr import new_rows
 from libs.telemetry.hdr_kernels import record_many
+from libs.telemetry.pulse import Pulse, with_pulse
 from libs.telemetry.segment import Segment
 from services.signals.evaluate import Decision, Evaluator
 from services.signals.metrics import Metrics, series, threshold_note
 from services.signals.records import signal_records
 from services.signals.settings import Settings
+from services.signals.watched import Watched, watch_of
 
 STATUS_INTERVAL_S = 0.2
 STATS_INTERVAL_S = 1.0
@@ -54,7 +56,9 @@ class Signals:
         self.settings, self.model = settings, model
         self.log = logs.get("signals")
         self.evaluator = Evaluator(model, settings)
-        self.segment = Segment.create("signals", series(model))
+        self.segment = Segment.create("signals", with_pulse(series(model)), watch=watch_of(settings.watch))
+        self.pulse = Pulse(self.segment, STATUS_INTERVAL_S)
+        self.watched = Watched(self.segment, settings.watch, settings.max_books)
         self.metrics = Metrics(self.segment, self.evaluator)
         self.sizing = settings.sizing.limits()
         self.stopping = threading.Event()
@@ -127,6 +131,7 @@ class Signals:
         if run != before:
             self._begin_run(run, before, shard)
         decision, at = self.evaluator.evaluate(rows, wall_ns() // 1000)
+        self.watched.take(decision)
         records = self._records(decision, run)
         if records:
             self.writer.write([(STREAM, record) for record in records])
@@ -142,17 +147,17 @@ class Signals:
         if before or anew:
             self.log.warning("consumer_restarted", run=run, before=before, shard=str(shard))
             self.evaluator.restart(WHOLE if anew else shard)
+            self.watched.forget()
         self.runs[shard] = run
 
     def report(self) -> None:
         """Bring metrics, readiness and the status document up to date."""
-        self.segment.beat()
+        self.pulse.beat()
         # Writes what waits, and finds out whether Redis is there when there is nothing to write.
         self.writer.write([])
         problem = self._problem()
         self.segment.ready(not problem, problem)
-        self.metrics.update(self.reader.breaks, self.writer.dropped)
-        self.segment.gauges[self.segment.gauge("md_ready")] = float(not problem)
+        self.metrics.update(self.reader.breaks, self.writer.dropped, self.reader.lag_s)
         redis = {
             "connected": self.reader.connected and self.writer.connected,
             "breaks": self.reader.breaks,
@@ -186,6 +191,7 @@ class Signals:
         self.reader.close()
         self.writer.close()
         self.front.stop()
+        self.pulse.close()
 
 
 def by_run(batches: list[Batch]) -> list[tuple[np.ndarray, str, Shard]]:

@@ -33,7 +33,7 @@ def series(model: PredictionModel) -> list[Series]:
         Series("sig_rolling_calibration_ratio", labels),
         Series("sig_reader_breaks_total", {}),
         Series("sig_dropped_total", {}),
-        Series("md_ready", {}),
+        Series("md_redis_reader_lag_seconds", {"stream": "features"}),
     ]
 
 
@@ -60,7 +60,7 @@ class Metrics:
     def _gauge(self, name: str, value: float, **labels: str) -> None:
         self.segment.gauges[self.segment.gauge(name, **labels)] = value
 
-    def update(self, breaks: int, dropped: int) -> None:
+    def update(self, breaks: int, dropped: int, lag_s: float) -> None:
         """Copy the counts into the exported series."""
         evaluator = self.evaluator
         for side in ACTIONS:
@@ -78,6 +78,7 @@ class Metrics:
         self._gauge("sig_rolling_calibration_ratio", figures.calibration, **self._labels)
         self._set("sig_reader_breaks_total", breaks)
         self._set("sig_dropped_total", dropped)
+        self._gauge("md_redis_reader_lag_seconds", lag_s, stream="features")
 
     def status(self, http_port: int, redis: dict[str, Any]) -> dict[str, Any]:
         """Return the status document."""

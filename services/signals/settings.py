@@ -69,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redis_url: str = "redis://127.0.0.1:6379/0"
     stream_prefix: str = ""
     log_format: str = "auto"
+    watch: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
     max_books: Positive = 16_384
     max_row_age_ms: Positive = 2000
     max_deviations: Annotated[float, msgspec.Meta(gt=0)] = 6.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.scheduling import SHORTEST_NS, cores, short_turns, slice_of
+from libs.scheduling import SHORTEST_NS, cores, name_thread, short_turns, slice_of
 
 RELEASE = tuple(int(word) for word in platform.release().split(".")[:2])
 granted = pytest.mark.skipif(RELEASE < (6, 12), reason="threads choose their slice from Linux 6.12 on")
@@ -77,3 +77,15 @@ def test_a_quota_counts_as_fewer_cores(tmp_path: Path, text: str, share: int | N
     allowed = len(os.sched_getaffinity(0))
     assert cores(quota) == (allowed if share is None else share)
     assert cores(tmp_path / "absent") == allowed
+
+
+def test_a_thread_has_the_name_that_it_was_given() -> None:
+    """Linux shows 15 bytes of it, for that thread alone."""
+
+    def named() -> str:
+        name_thread("publisher of books")
+        return Path(f"/proc/self/task/{threading.get_native_id()}/comm").read_text().strip()
+
+    before = Path("/proc/self/comm").read_text()
+    assert in_thread(named) == ["publisher of bo"]
+    assert Path("/proc/self/comm").read_text() == before

@@ -136,7 +136,6 @@ def test_metrics_follow_the_threads(metrics: Metrics) -> None:
     assert _gauge(metrics, "md_valid_books", exchange="binance") == 1
     assert _gauge(metrics, "md_ring_capacity_items", ring="binance") == SIZES["ring_capacity"]
     assert _gauge(metrics, "md_nbbo_symbols", state="normal") == 1
-    assert _gauge(metrics, "md_ready") == 1
 
 
 def test_the_line_of_each_second_is_plain(metrics: Metrics) -> None:

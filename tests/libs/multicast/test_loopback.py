@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from libs.errors import ConfigError
-from libs.multicast.drops import kernel_drops
+from libs.multicast.drops import receive_queue
 from libs.multicast.receiver import ReceiveBatch, ReceiverSocket, new_batch, open_receiver, receive
 from libs.multicast.sender import BATCH, STRIDE, new_send_batch, open_sender, send, set_length
 from libs.multicast.waiting import wait_readable
@@ -155,10 +155,12 @@ def test_wrong_port_or_interface_is_refused_by_name(port: int, interface: str, k
 def test_drops_are_counted_twice_over(lines: Lines) -> None:
     """What a full buffer drops shows in /proc/net/udp at once, and with the next datagram as SO_RXQ_OVFL."""
     receiver, sender = lines.receiver(A, 4096), lines.sender(A)
-    assert kernel_drops(receiver.inode) == 0
+    assert receive_queue(receiver.inode) == (0, 0)
     sent = send_numbered(sender, 500)
-    dropped = kernel_drops(receiver.inode)
-    assert dropped is not None and 0 < dropped < len(sent)
+    queue = receive_queue(receiver.inode)
+    assert queue is not None and 0 < queue.drops < len(sent)
+    assert queue.waiting > 0
+    dropped = queue.drops
     batch = new_batch()
     assert len(take(receiver, len(sent) - dropped, batch)) == len(sent) - dropped
     sender.send(b"after")
@@ -169,7 +171,7 @@ def test_drops_are_counted_twice_over(lines: Lines) -> None:
 def test_granted_buffer_is_told(lines: Lines) -> None:
     """The socket says what buffer the kernel granted, at least what was asked for where the system allows it."""
     assert lines.receiver(A, 65_536).rcvbuf >= 65_536
-    assert kernel_drops(999_999_999_999) is None
+    assert receive_queue(999_999_999_999) is None
 
 
 def test_waiting_ends_at_its_time_or_with_a_datagram(lines: Lines) -> None:

@@ -268,3 +268,18 @@ def test_what_was_dropped_before_the_first_connection_is_told(own_redis: Server)
     assert (kinds([batch]), int(batch.rows["sequence"][0])) == (["break"], 2)
     writer.close()
     reader.close()
+
+
+def test_a_reader_knows_how_far_it_is_behind(redis_server: str, prefix: str) -> None:
+    """Behind by the age of what it read last, by Redis's own numbering; by nothing once nothing more is there."""
+    writer = PackedWriter(redis_server, prefix, RUN, {})
+    assert writer.write([entry("nbbo")])
+    reader = PackedReader(redis_server, prefix, ["nbbo"], start="0", block_ms=0)
+    assert reader.lag_s == 0.0
+    time.sleep(0.25)
+    assert len(reader.read()) == 1
+    assert 0.25 <= reader.lag_s < PATIENCE_S
+    assert not reader.read()
+    assert reader.lag_s == 0.0
+    reader.close()
+    writer.close()

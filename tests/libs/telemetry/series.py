@@ -8,7 +8,7 @@ from libs.telemetry.hdr_kernels import record_many
 from libs.telemetry.segment import Segment, Series
 
 SERIES = (
-    Series("md_ready"),
+    Series("md_session_open"),
     Series("md_packets_received_total", {"channel": "binance", "line": "a"}),
     Series("md_packets_received_total", {"channel": "binance", "line": "b"}),
     Series("md_ring_occupancy_items", {"ring": "0"}),

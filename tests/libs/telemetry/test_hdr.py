@@ -17,6 +17,7 @@ from libs.telemetry.hdr import (
     SUM,
     merge,
     new_rows,
+    note,
     quantile,
     summary,
     upper_edges,
@@ -106,3 +107,12 @@ def test_a_first_zero_stays_the_minimum(values: list[int]) -> None:
 def test_an_empty_row_is_all_zero() -> None:
     """A row that holds nothing gives zeros."""
     assert summary(new_rows(1)[0]) == {"count": 0, "p50_ns": 0, "p99_ns": 0, "p999_ns": 0, "max_ns": 0}
+
+
+@given(st.lists(st.one_of(VALUES.map(lambda found: found[0]), st.integers(-5, 2**41)), max_size=60))
+def test_noting_is_recording(values: list[int]) -> None:
+    """The Python way writes the same row as the kernel, word for word."""
+    rows = new_rows(1)
+    for value in values:
+        note(rows[0], value)
+    assert rows[0].tolist() == recorded(values).tolist()

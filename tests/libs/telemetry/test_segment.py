@@ -24,7 +24,7 @@ def test_series_have_a_place_each() -> None:
     found.add(a, 3)
     found.add(b)
     assert found.counters.tolist() == [3, 1]
-    assert {found.gauge("md_ready"), found.gauge("md_ring_occupancy_items", ring="0")} == {0, 1}
+    assert {found.gauge("md_session_open"), found.gauge("md_ring_occupancy_items", ring="0")} == {0, 1}
     record(found, "publish", [5])
     assert found.rows[:, :BUCKETS].sum(axis=1).tolist() == [0, 1]
 
@@ -38,7 +38,7 @@ def test_a_name_that_is_not_there_gives_near_misses() -> None:
     with pytest.raises(KeyError, match="no gauge md_e2e"):
         segment().gauge("md_e2e_latency_seconds", path="book")
     with pytest.raises(ValueError, match="declared twice"):
-        Segment.create("consumer", [Series("md_ready"), Series("md_ready")])
+        Segment.create("consumer", [Series("md_session_open"), Series("md_session_open")])
 
 
 def test_readiness_begins_with_starting() -> None:

@@ -193,6 +193,8 @@ def _settled(run: Run) -> bool:
 def test_metrics_can_be_read(run: Run) -> None:
     """The exposition parses; its figures are those of the ledger, and a text datagram counts on the line it came by."""
     run.service.wait(lambda: _settled(run))
+    # Redis is asked every two seconds.
+    run.service.wait(lambda: 'md_redis_stream_length{stream="features"} 0.0' not in run.service.get("/metrics")[1])
     status, body = run.service.get("/metrics")
     assert status == 200
     samples = {
@@ -206,8 +208,24 @@ def test_metrics_can_be_read(run: Run) -> None:
     assert samples["md_session_open", ()] == 1
     assert samples["md_decode_errors_total", (("reason", "text"),)] == 1
     assert samples["md_decode_errors_total", (("reason", "bad_magic"),)] == 1
+    assert samples["md_redis_stream_length", (("stream", "features"),)] > 0
+    assert samples["md_redis_memory_bytes", ()] > 100_000
+    assert ("md_latency_window_seconds", (("path", "book"), ("quantile", "1"))) in samples
     line_b = [value for (name, labels), value in samples.items() if name.startswith("md_") and ("line", "B") in labels]
     assert line_b and not any(line_b)
+
+
+def test_the_message_that_took_longest_has_a_name(run: Run) -> None:
+    """The status says which message of which book took longest of the last ten seconds, and how much of it the wire."""
+    run.service.wait(lambda: run.service.json("/status")["worst"] is not None)
+    worst = run.service.json("/status")["worst"]
+    assert (worst["exchange"], worst["symbol"]) in {
+        ("binance", "BTC-USDT"),
+        ("binance", "ETH-USDT"),
+        ("okx", "BTC-USDT"),
+    }
+    assert 0 < worst["sequence"] < run.binance.next
+    assert 0 < worst["wire_ns"] <= worst["latency_ns"]
 
 
 def test_streams_hold_what_was_applied(run: Run) -> None:
