@@ -6,7 +6,7 @@ SOURCES := libs services scripts tests
 ARGS ?=
 TO ?= var/bench/bench.md
 
-.PHONY: help setup up test check lint format bench fuzz lock dashboards features alerts clean
+.PHONY: help setup up test check lint format bench fuzz lock dashboards features alerts panels compose clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,14 @@ format: setup  ## Format and mend what can be mended
 alerts:  ## Check Prometheus configuration and rules, where promtool is there
 	@scripts/check_alerts.sh
 
-check: lint alerts test  ## What CI runs
+check: lint alerts panels test  ## What CI runs
+
+compose: setup  ## Bring the containers up, break and mend them: needs Docker
+	$(BIN)/pytest -m compose tests/integration/test_compose.py $(ARGS)
+
+panels: setup  ## Check dashboards: model, queries, coverage, and every panel against a live Prometheus
+	@$(BIN)/crossbook warm
+	$(BIN)/python -m scripts.check_dashboards $(ARGS)
 
 bench: setup  ## Measure beside named references, write a table and plots, then the pipe under load: make bench TO=bench.md
 	@scripts/setup.sh bench

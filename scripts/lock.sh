@@ -8,7 +8,7 @@ trap 'rm -rf "$tool"' EXIT
 "${PYTHON:-.venv/bin/python}" -m venv "$tool"
 "$tool/bin/pip" install --quiet -r requirements/setup.in
 
-for name in setup runtime analysis test bench; do
+for name in setup runtime analysis load test bench; do
     "$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
         --no-emit-index-url --no-emit-find-links --no-config ${UPGRADE:+--upgrade} \
         "requirements/$name.in" --output-file "requirements/$name.txt"

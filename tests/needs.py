@@ -21,4 +21,6 @@ def package(name: str) -> pytest.MarkDecorator:
     return needed(importlib.util.find_spec(name) is not None, f"{name} is not installed (scripts/setup.sh bench)")
 
 
+needs_promtool = needed(shutil.which("promtool") is not None, "no promtool (Debian: apt-get install prometheus)")
+needs_prometheus = needed(shutil.which("prometheus") is not None, "no prometheus (apt-get install prometheus)")
 needs_cc = needed(shutil.which("cc") is not None, "no C compiler (cc)")

@@ -1,262 +1,148 @@
-"""The first dashboard: is it up, how fast, how much, what was lost, and what came of it."""
+"""How long each stage takes, where the tail comes from, and what the host did meanwhile."""
 
 from __future__ import annotations
 
-from scripts.dashboards.panels import RATE, SELECT, Query, View, quantile, rate
+from scripts.dashboards.views import (
+    BUDGET_S,
+    GOAL_S,
+    LATENCY,
+    RATE,
+    SELECT,
+    Board,
+    Query,
+    View,
+    heat,
+    quantile,
+    rate,
+    tail,
+)
 
-UID = "crossbook-latency"
-TITLE = "Crossbook: latency and throughput"
+_STAGES = ',path!~"heal.*|conflation_age"'
 
-LATENCY = "md_e2e_latency_seconds"
-STAGES = ',path!~"heal.*|conflation_age"'
-
-
-def _level(metric: str, by: str = "") -> str:
-    return f"sum{f' by ({by})' if by else ''} ({metric}{{{SELECT}}})"
-
-
-_HEALTH = [
-    View("Targets up", "Services that answered the last scrape.", "none", (Query(_level("up")),), "stat", 4),
-    View(
-        "Updates a second",
-        "Level changes and trades applied, over all channels.",
-        "ops",
-        (Query(rate("md_messages_total")),),
-        "stat",
-        4,
-    ),
-    View(
-        "Lost in 5 min",
-        "Messages that were sent and never applied. A percentile means nothing where this is not 0.",
-        "none",
-        (Query(f"sum(increase(md_messages_lost_total{{{SELECT}}}[5m]))"),),
-        "stat",
-        4,
-        1,
-    ),
-    View(
-        "UDP to signal, p50",
-        "From the scheduled send of a message to the signal made of it.",
-        "s",
-        (Query(quantile(0.5, LATENCY, more=',path="signal"')),),
-        "stat",
-        4,
-        0.005,
-    ),
-    View(
-        "UDP to order, p99",
-        "From the scheduled send of a message to the order sent because of it.",
-        "s",
-        (Query(quantile(0.99, LATENCY, more=',path="order"')),),
-        "stat",
-        4,
-    ),
-    View(
-        "Crossed books",
-        "Symbols whose consolidated best bid stands above the best ask.",
-        "none",
-        (Query(f'sum(md_nbbo_symbols{{{SELECT},state=~"crossed.*"}})'),),
-        "stat",
-        4,
-    ),
-]
-
-_LATENCY_ROW = [
+_QUANTILES = [
     View(
         f"Latency by stage, p{label}",
         "Cumulative, from the scheduled send of a message to the end of the stage.",
         "s",
-        (Query(quantile(q, LATENCY, "path", STAGES), "{{path}}"),),
-        width=8,
+        (Query(quantile(q, LATENCY, "path", _STAGES), "{{path}}", exemplars=label == "99"),),
+        red_above=BUDGET_S,
+        alerts=("MdE2eBudgetBurnFast", "MdE2eBudgetBurnSlow"),
     )
     for q, label in ((0.5, "50"), (0.99, "99"), (0.999, "99.9"))
-] + [
-    View(
-        "UDP to signal",
-        "All signals' latencies: a stall shows here even where a percentile hides it.",
-        "s",
-        (Query(f'sum by (le) (rate({LATENCY}_bucket{{{SELECT},path="signal"}}[{RATE}]))', "{{le}}"),),
-        "heatmap",
-    ),
-    View(
-        "Age of what was conflated, p99",
-        "From the scheduled send of the oldest event in a published row.",
-        "s",
-        (Query(quantile(0.99, LATENCY, more=',path="conflation_age"'), "conflation age"),),
-        width=6,
-    ),
-    View(
-        "Sender late, p99",
-        "Actual minus scheduled send: above 1 ms the sender, and not the pipe, was slow.",
-        "s",
-        (Query(quantile(0.99, "replay_schedule_lag_seconds"), "sender late"),),
-        width=6,
-        red_above=0.001,
-    ),
 ]
 
-_THROUGHPUT = [
-    View(
-        "Updates by exchange",
-        "Level changes and trades applied.",
-        "ops",
-        (Query(rate("md_messages_total", "exchange, type"), "{{exchange}} {{type}}"),),
-    ),
-    View(
-        "Messages by channel",
-        "HFTP messages received.",
-        "ops",
-        (Query(rate("md_messages_received_total", "channel"), "{{channel}}"),),
-    ),
-    View(
-        "Datagrams by line",
-        "The two lines must keep step.",
-        "pps",
-        (Query(rate("md_packets_received_total", "line"), "line {{line}}"),),
-        width=8,
-    ),
-    View(
-        "Bytes by line",
-        "As received.",
-        "Bps",
-        (Query(rate("md_received_bytes_total", "line"), "line {{line}}"),),
-        width=8,
-    ),
-    View(
-        "Published",
-        "Records written to Redis Streams.",
-        "ops",
-        (Query(rate("md_redis_publish_total", "stream"), "{{stream}}"),),
-        width=8,
-    ),
+_HEAT = [
+    heat("UDP to kernel", "wire", "From the scheduled send to the kernel's time stamp: the sender and the path."),
+    heat("UDP to book", "book", "From the scheduled send to the completed event: decoding, sequencing, ring and book."),
+    heat("UDP to features", "features", "To features and NBBO of the event."),
+    heat("UDP to Redis", "publish", "To the answer of Redis."),
+    heat("UDP to signal", "signal", "All signals: a stall shows here even where a percentile hides it."),
+    heat("UDP to order", "order", "All orders, from the scheduled send of the message that caused them."),
 ]
 
-_LOSS = [
+_TAIL = [
     View(
-        "Loss and repair",
-        "Gaps seen, messages never recovered, duplicates of the other line.",
-        "ops",
-        (
-            Query(rate("md_messages_lost_total", "channel"), "lost {{channel}}"),
-            Query(rate("md_sequence_gaps_total", "channel"), "gaps {{channel}}"),
-            Query(rate("md_holes_healed_total", "by"), "healed by {{by}}"),
-        ),
-    ),
-    View(
-        "Refused",
-        "Messages that were not applied, by reason.",
-        "ops",
-        (
-            Query(rate("md_messages_refused_total", "reason"), "{{reason}}"),
-            Query(rate("md_decode_errors_total", "reason"), "malformed {{reason}}"),
-        ),
-    ),
-    View(
-        "Time to heal",
-        "How long holes were open: until a line or recovery filled them, or every book had its snapshot.",
+        "The last 10 s, to the tail",
+        "Quantiles of an HDR histogram, exact to 3 %; 1 is the longest. The worst packet of each window is an exemplar "
+        "of the panels above (sequence, book), and stands in crossbook status.",
         "s",
-        tuple(
-            Query(quantile(q, LATENCY, "path", ',path=~"heal_by_line|heal_by_snapshot"'), f"{{{{path}}}} p{label}")
-            for q, label in ((0.5, "50"), (0.99, "99"))
-        ),
-        width=8,
+        (Query(f'max by (quantile) (md_latency_window_seconds{{{SELECT},path="book"}})', "to book, {{quantile}}"),),
     ),
     View(
-        "Lines beside each other",
-        "Scheduled send to kernel, averaged; a line that lags or falls silent shows here first.",
+        "The longest of the last 10 s",
+        "By stage. One stall of any thread is seen here, however rare.",
         "s",
-        (Query(f"max by (line) (md_line_transit_seconds{{{SELECT}}})", "line {{line}}"),),
-        width=8,
+        (Query(f'max by (path) (md_latency_window_seconds{{{SELECT},quantile="1"}})', "{{path}}"),),
     ),
     View(
-        "Silent or lagging lines",
-        "Channels whose line brings nothing while the other one speaks, or brings everything 5 ms later.",
-        "none",
-        (
-            Query(f"sum by (line) (md_line_silent{{{SELECT}}})", "silent {{line}}"),
-            Query(f"sum by (line) (md_line_lagging{{{SELECT}}})", "lagging {{line}}"),
-        ),
-        width=8,
+        "The longest since the start",
+        "By stage; a first compilation or a start under load stays in it.",
+        "s",
+        (Query(f"max by (path) ({LATENCY.replace('_seconds', '_max_seconds')}{{{SELECT}}})", "{{path}}"),),
     ),
     View(
-        "Dropped",
-        "By the socket, by a ring, before Redis.",
-        "ops",
-        (
-            Query(rate("md_socket_drops_total", "line"), "socket {{line}}"),
-            Query(rate("md_ring_dropped_total", "ring"), "ring {{ring}}"),
-            Query(rate("md_redis_dropped_total", "stream"), "redis {{stream}}"),
-        ),
-        width=8,
-    ),
-    View(
-        "Ring fill",
-        "Slots in use of those that are there, and the highest since the start.",
+        "Slower than 50 ms",
+        "Share of updates; one in a thousand is the budget.",
         "percentunit",
         (
-            Query(f"md_ring_occupancy_items{{{SELECT}}} / md_ring_capacity_items{{{SELECT}}}", "{{ring}}"),
-            Query(f"md_ring_high_watermark_items{{{SELECT}}} / md_ring_capacity_items{{{SELECT}}}", "{{ring}} highest"),
+            Query("path:md_e2e_slow:ratio_rate5m", "{{path}} 5 min"),
+            Query("path:md_e2e_slow:ratio_rate1h", "{{path}} 1 h"),
         ),
-        width=8,
+        red_above=0.001,
+        alerts=("MdE2eBudgetBurnFast", "MdE2eBudgetBurnSlow"),
     ),
     View(
-        "Books",
-        "Books that are listed, valid, and stale.",
-        "none",
-        (
-            Query(_level("md_active_symbols"), "listed"),
-            Query(_level("md_valid_books"), "valid"),
-            Query(_level("md_stale_symbols"), "stale"),
-        ),
-        width=8,
+        "Age of what was conflated",
+        "From the scheduled send of the oldest event in a published row.",
+        "s",
+        tail(LATENCY, ',path="conflation_age"'),
+    ),
+    View(
+        "Negative latencies",
+        "Messages that came before their scheduled send: two clocks differ. They are in no percentile.",
+        "ops",
+        (Query(rate("md_negative_latency_total", "path"), "{{path}}"),),
+        alerts=("MdNegativeLatency",),
     ),
 ]
 
-_DECISIONS = [
+_CAUSES = [
     View(
-        "Signals",
-        "Emitted, by side.",
-        "ops",
-        (Query(rate("sig_signals_total", "model, side"), "{{side}} {{model}}"),),
-        width=6,
+        "Sender late",
+        "Actual minus scheduled send: above 1 ms the sender, and not the pipe, was slow.",
+        "s",
+        tail("replay_schedule_lag_seconds"),
+        red_above=0.001,
+        alerts=("ReplayLate",),
     ),
     View(
-        "Rows without a signal",
-        "Feature rows that gave no prediction, by reason.",
-        "ops",
-        (Query(rate("sig_skipped_total", "reason"), "{{reason}}"),),
-        width=6,
+        "Feeder: receive to multicast",
+        "From the venue's message to its datagram.",
+        "s",
+        tail("feeder_latency_seconds"),
+        red_above=0.001,
     ),
     View(
-        "Orders and fills",
-        "Sent and filled, and what was denied or rejected, by code.",
-        "ops",
-        (
-            Query(rate("oms_orders_total"), "orders"),
-            Query(rate("oms_fills_total"), "fills"),
-            Query(rate("oms_order_rejects_total", "reason"), "{{reason}}"),
-        ),
-        width=6,
+        "Garbage collector, p99",
+        "Pauses; a heap that was frozen at the start pays for little.",
+        "s",
+        (Query(quantile(0.99, "md_gc_pause_seconds", "job"), "{{job}}"),),
+        red_above=GOAL_S,
+        alerts=("MdGcPause",),
     ),
     View(
-        "PnL",
-        "From the fills of the paper venue, in the quote currency.",
-        "none",
-        (Query(f"oms_pnl_usd{{{SELECT}}}", "{{kind}}"),),
-        width=6,
+        "Main loop late, p99",
+        "How late a service came to its report of every 0.2 s: short of CPU, or a long call.",
+        "s",
+        (Query(quantile(0.99, "md_loop_lag_seconds", "job"), "{{job}}"),),
+    ),
+    View(
+        "CPU time stolen",
+        "Cores' worth that the hypervisor gave to others.",
+        "percentunit",
+        (Query(f"max(rate(md_host_steal_seconds_total{{{SELECT}}}[{RATE}]))", "stolen"),),
+        alerts=("MdHostSteal",),
+    ),
+    View(
+        "Clock",
+        "The kernel's bound of its error. Between two hosts a latency below it means nothing.",
+        "s",
+        (Query(f"max(md_clock_max_error_seconds{{{SELECT}}})", "largest error"),),
+    ),
+    View(
+        "Clock synchronised",
+        "By the kernel's own word (adjtimex).",
+        "bool_yes_no",
+        (Query(f"min(md_clock_synchronised{{{SELECT}}})", "synchronised"),),
+        "states",
+        24,
+        red_below=1.0,
+        alerts=("MdClockUnsynchronised",),
     ),
 ]
 
-_PROCESS = [
-    View("CPU", "Cores in use.", "none", (Query(f"rate(process_cpu_seconds_total{{{SELECT}}}[{RATE}])", "{{job}}"),)),
-    View("Memory", "Resident.", "bytes", (Query(f"process_resident_memory_bytes{{{SELECT}}}", "{{job}}"),)),
-]
-
-ROWS: dict[str, list[View]] = {
-    "Health": _HEALTH,
-    "Latency": _LATENCY_ROW,
-    "Throughput": _THROUGHPUT,
-    "Loss and fill": _LOSS,
-    "Decisions": _DECISIONS,
-    "Processes": _PROCESS,
-}
+BOARD = Board(
+    "crossbook-latency",
+    "Crossbook: latency",
+    {"Quantiles": _QUANTILES, "Heatmaps": _HEAT, "The tail": _TAIL, "What it comes from": _CAUSES},
+)
