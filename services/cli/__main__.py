@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from libs.errors import ConfigError, CrossbookError
-from services.cli import each
+from services.cli import each, loads
 
 BEGAN = time.monotonic()
 
@@ -70,6 +70,7 @@ def up(
 
 
 each.add_to(app)
+loads.add_to(app)
 
 
 @app.command()
@@ -242,7 +243,7 @@ def warm() -> int:
 @app.command()
 def version() -> None:
     """Print the version."""
-    from services.cli.version import version as found
+    from libs.version import version as found
 
     print(found())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from services.cli.claims import Claims
 READERS = ("consumer", "signals", "oms")
 SERVICES = (*READERS, "replay")
 DEFAULT_PORTS = {"replay": 9290, "consumer": 9291, "signals": 9292, "oms": 9293}
+OPTIONAL_PORTS = {"feeder": 9294, "recorder": 9295}
 FEEDER_PORT = 9294
 FAKE_RATE = 200.0
 """Book messages a second over all fake venues when nothing else is said."""
@@ -129,8 +131,14 @@ def state_folder(options: UpOptions) -> Path:
     return (options.state_dir or Path(str(named))).absolute()
 
 
-def endpoints_of(folder: Path) -> dict[str, Endpoint]:
+def endpoints_of(folder: Path, ports: Mapping[str, int] = DEFAULT_PORTS) -> dict[str, Endpoint]:
     """Return where the services of a configuration folder answer; a missing file means the default port.
+
+    Parameters
+    ----------
+    folder : Path
+    ports : mapping
+        Services and their default ports.
 
     Raises
     ------
@@ -138,7 +146,7 @@ def endpoints_of(folder: Path) -> dict[str, Endpoint]:
         When a file cannot be read.
     """
     found = {}
-    for name, default in DEFAULT_PORTS.items():
+    for name, default in ports.items():
         path = folder / f"{name}.toml"
         values = _table(path) if path.is_file() else {}
         found[name] = Endpoint(_own_host(values), int(values.get("http_port", default)))

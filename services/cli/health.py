@@ -11,7 +11,7 @@ from libs.market.exchanges import EXCHANGES
 from services.cli import figures
 from services.cli.api import Endpoint
 from services.cli.arguments import config_folder
-from services.cli.configs import endpoints_of
+from services.cli.configs import OPTIONAL_PORTS, endpoints_of
 from services.cli.report import channel_report
 from services.cli.rundir import running
 
@@ -35,7 +35,7 @@ def run(config: str | None, *, as_json: bool) -> int:
     if notes:
         endpoints = {name: Endpoint(str(host), int(port)) for name, (host, port) in notes[0]["http"].items()}
     else:
-        endpoints = endpoints_of(config_folder(config))
+        endpoints = _configured(config)
     health = {name: health_of(name, endpoint) for name, endpoint in endpoints.items()}
     if not any(each["answers"] for each in health.values()):
         ports = ", ".join(f"{name} {endpoint}" for name, endpoint in endpoints.items())
@@ -50,6 +50,20 @@ def run(config: str | None, *, as_json: bool) -> int:
     else:
         _print(health, consumer)
     return 0 if well else 1
+
+
+def _configured(config: str | None) -> dict[str, Endpoint]:
+    """Return where a configuration's services answer: the four that are always there, and others that answer.
+
+    A feeder takes the place of the replay.
+    """
+    folder = config_folder(config)
+    found = endpoints_of(folder)
+    others = endpoints_of(folder, OPTIONAL_PORTS)
+    found |= {name: endpoint for name, endpoint in others.items() if endpoint.get("/livez") is not None}
+    if "feeder" in found and found["replay"].get("/livez") is None:
+        del found["replay"]
+    return found
 
 
 def health_of(name: str, endpoint: Endpoint) -> Health:
@@ -95,8 +109,42 @@ def _troubles(name: str, status: Health) -> list[str]:
         found += [f"{what}: {n}" for what, n in checks.items() if n]
     if name == "replay" and status.get("malformed_lines"):
         found.append(f"malformed lines in the recording: {status['malformed_lines']}")
-    if name == "oms" and status.get("kill_switch"):
-        found.append("the kill switch is on")
+    if name == "oms":
+        found += _oms_troubles(status)
+    if name == "feeder":
+        found += _feeder_troubles(status)
+    if name == "recorder":
+        counts = {"writes failed": status.get("write_errors", 0), "gaps in the recording": status.get("gaps", 0)}
+        found += [f"{what}: {n}" for what, n in counts.items() if n]
+    return found
+
+
+def _oms_troubles(status: Health) -> list[str]:
+    found = []
+    if status.get("kill_switch"):
+        reason = status.get("kill_reason")
+        found.append(f"the kill switch is on: {reason}" if reason else "the kill switch is on")
+    if not status.get("reconcile_ok", True):
+        found.append("orders differ from the venue's own log: " + ", ".join(map(str, status["reconcile_differences"])))
+    if status.get("illegal_transitions"):
+        found.append(f"order transitions refused: {status['illegal_transitions']}")
+    return found
+
+
+def _feeder_troubles(status: Health) -> list[str]:
+    """Return the connections that are closed or mute, and feeds whose books have no snapshot."""
+    found = []
+    for feed, state in status.get("feeds", {}).items():
+        connections = state["connections"]
+        for one in connections:
+            if not one["open"] or one["mute"]:
+                how = "mute" if one["open"] else "not open"
+                found.append(
+                    f"{feed}: connection {one['name']} is {how}: {one['last_reason'] or 'no reason was given'}"
+                )
+        there, wanted = (sum(one[key] for one in connections) for key in ("synchronised", "symbols"))
+        if there < wanted:
+            found.append(f"{feed}: {there} of {wanted} books are synchronised")
     return found
 
 
@@ -119,7 +167,16 @@ def _figures(name: str, status: Health) -> str:
     if name == "oms":
         orders = status.get("orders", {})
         return f"{n(orders, 'sent')} orders sent, {n(orders, 'filled')} filled, p99 {p99('order')}"
-    return f"{status.get('state', '')}, {status.get('source', '')}, {n(status, 'offered_messages_per_s')} messages/s"
+    if name == "feeder":
+        connections = [one for state in status.get("feeds", {}).values() for one in state["connections"]]
+        books = sum(one["synchronised"] for one in connections)
+        late = figures.duration(status.get("sender_late", {}).get("p99_ns", 0))
+        return f"{len(connections)} connections, {books} books synchronised, receive to multicast p99 {late}"
+    if name == "recorder":
+        return f"{n(status, 'rows')} rows, {n(status.get('waiting', {}), 'rows')} wait, in {status.get('folder', '')}"
+    late = figures.duration(status.get("sender_late", {}).get("p99_ns", 0))
+    offered = n(status, "offered_messages_per_s")
+    return f"{status.get('state', '')}, {status.get('source', '')}, {offered} messages/s, late p99 {late}"
 
 
 def _print(health: dict[str, Health], consumer: Health) -> None:
@@ -146,6 +203,13 @@ def _print(health: dict[str, Health], consumer: Health) -> None:
         console.print(holes(channels))
         for text in _recovery_lines(consumer):
             console.print(text, markup=False)
+    worst = consumer.get("worst")
+    if worst:
+        took, wire = figures.duration(worst["latency_ns"]), figures.duration(worst["wire_ns"])
+        text = (
+            f"slowest message of 10 s: {worst['exchange']} {worst['symbol']} {worst['sequence']:,}, {took} to its book"
+        )
+        console.print(f"{text}, {wire} of it on the wire", markup=False)
     for name, each in health.items():
         for reason in each["trouble"]:
             console.print(f"{name}: {reason}", markup=False)

@@ -1,0 +1,129 @@
+"""The verdict: what was calm is judged, what was broken on purpose is not, and nothing is too good."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from services.cli.soak import page
+from services.cli.soak.judging import Check, Limits, judge, merged, of_k6, quantile_s
+from services.cli.soak.plan import Fault
+from services.cli.soak.sampling import Sample
+
+INF = float("inf")
+QUIET = {"unaccounted": 0, "pending": 0, "missing": 0, "unheard": 0}
+FAULT = Fault("loss", 20.0, 24.0)
+
+
+def sample(at_s: float, slow: float = 0.0, **changes: Any) -> Sample:
+    """Return a second of a hundred signals a second, so many of which took longer than 50 ms."""
+    total = 100.0 * at_s
+    buckets = {0.005: total - slow, 0.05: total - slow, 0.1: total, INF: total}
+    values: dict[str, Any] = {"buckets": buckets, "valid": 10, "books": 10, "rss": {"oms": 1e8}, "fds": {"oms": 20.0}}
+    return Sample(at_s, **values | changes)
+
+
+def wrong(checks: list[Check]) -> set[str]:
+    return {check.what for check in checks if not check.ok}
+
+
+def run(length: int, **changes: Any) -> list[Sample]:
+    return [sample(float(at), **changes) for at in range(length)]
+
+
+def test_a_calm_run_holds() -> None:
+    """Every check holds, p99 is the edge of its bucket, and the calm seconds are those after the first ten."""
+    checks = judge(run(61), [], QUIET, Limits())
+    assert wrong(checks) == set()
+    found = {check.what: check.measured for check in checks}
+    assert found["UDP to signal, p99, calm"] == "5 ms"
+    assert found["calm seconds that were judged"] == "50"
+
+
+def test_what_a_fault_causes_is_not_judged_but_what_comes_later_is() -> None:
+    """Loss within a fault and ten seconds after it is its own; without the fault, or later, it is a failure."""
+    samples = [sample(float(at), lost=5 if at >= 25 else 0) for at in range(61)]
+    assert wrong(judge(samples, [FAULT], QUIET, Limits())) == set()
+    assert wrong(judge(samples, [], QUIET, Limits())) == {"messages lost, calm"}
+    late = [sample(float(at), lost=5 if at >= 40 else 0) for at in range(61)]
+    assert wrong(judge(late, [FAULT], QUIET, Limits())) == {"messages lost, calm"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"valid": 9}, "books valid at the end"),
+        ({"books": 0, "valid": 0}, "books valid at the end"),
+        ({"unbalanced": 1}, "ledger checks failed"),
+        ({"late_p99_ms": 21.0}, "sender late, p99"),
+    ],
+)
+def test_each_figure_has_its_check(changes: dict[str, Any], what: str) -> None:
+    """One figure that is wrong fails one check."""
+    assert wrong(judge(run(61, **changes), [], QUIET, Limits())) == {what}
+
+
+@pytest.mark.parametrize("key", QUIET)
+def test_the_quiet_point_must_balance(key: str) -> None:
+    """What is not accounted for when the sender is quiet fails the run; so does a quiet point that never came (-1)."""
+    for n in (1, -1):
+        assert wrong(judge(run(61), [], QUIET | {key: n}, Limits())) == {f"{key} at the quiet point"}
+
+
+def test_slow_signals_cross_the_limit() -> None:
+    """Two in a hundred that take more than 50 ms are a p99 above it; a limit of 100 ms lets them pass."""
+    samples = [sample(float(at), slow=2.0 * at) for at in range(61)]
+    assert wrong(judge(samples, [], QUIET, Limits())) == {"UDP to signal, p99, calm"}
+    assert wrong(judge(samples, [], QUIET, Limits(p99_ms=100.0))) == set()
+
+
+def test_nothing_judged_is_not_a_success() -> None:
+    """A run that was never calm, or of which no signal came, does not hold."""
+    assert "calm seconds that were judged" in wrong(judge(run(15), [Fault("loss", 1.0, 14.0)], QUIET, Limits()))
+    silent = [Sample(float(at), valid=10, books=10) for at in range(61)]
+    assert wrong(judge(silent, [], QUIET, Limits())) == {"UDP to signal, p99, calm"}
+
+
+def test_a_long_run_is_compared_with_itself() -> None:
+    """Memory that grows by a tenth, and a last quarter slower than the first, fail a run of ten minutes."""
+    steady = run(601, threads={"oms": 8})
+    assert wrong(judge(steady, [], QUIET, Limits())) == set()
+    grown = [sample(float(at), rss={"oms": 1e8 * (1.0 if at < 400 else 1.1)}) for at in range(601)]
+    assert wrong(judge(grown, [], QUIET, Limits())) == {"memory of oms, last quarter over second"}
+    slower = [sample(float(at), slow=2.0 * max(0, at - 450)) for at in range(601)]
+    found = wrong(judge(slower, [], QUIET, Limits(p99_ms=100.0)))
+    assert found == {"p99 of the last quarter over the first"}
+
+
+def test_a_restart_counts_from_nothing() -> None:
+    """A service that began again gives no negative counts."""
+    pairs = [(sample(20.0), sample(3.0)), (sample(3.0), sample(4.0))]
+    assert merged(pairs)[INF] == 100.0
+
+
+def test_quantiles_are_never_too_small() -> None:
+    """The upper edge of the bucket; no number of none."""
+    assert quantile_s({0.005: 98.0, 0.05: 99.0, INF: 100.0}, 0.99) == 0.05
+    assert quantile_s({0.005: 98.0, 0.05: 98.0, INF: 100.0}, 0.99) == INF
+    assert math.isnan(quantile_s({}, 0.5))
+
+
+def test_k6_thresholds_are_checks() -> None:
+    """Each with its limit and what k6 measured."""
+    rows = [{"what": "checks", "limit": "rate>0.999", "measured": 0.5, "ok": False}]
+    assert of_k6({"thresholds": rows}) == [Check("k6: checks", "rate>0.999", "0.5", False)]
+
+
+def test_the_page_stands_alone() -> None:
+    """The HTML holds verdict, checks, faults and plots, escapes what it is given, and no address of anywhere else."""
+    checks = [Check("a <b> & c", "0", "1", False), Check("fine", "0", "0", True)]
+    text = page.render("Crossbook soak", {"seed": 1}, checks, [FAULT], run(61))
+    assert "did not hold" in text
+    assert "a &lt;b&gt; &amp; c" in text
+    assert text.index("CROSSED") < text.index(">ok<")
+    assert "both lines lose" in text
+    assert text.count("<svg") >= 5
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert page.render("x", {}, [checks[1]], [], []).count("held") == 1
