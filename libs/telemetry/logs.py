@@ -66,10 +66,9 @@ class Repeats:
         """Forget windows that are over, and return how many lines of each event were left out in them."""
         over: dict[str, int] = {}
         for key, window in list(self._windows.items()):
-            if now - window.began >= WINDOW_S:
-                del self._windows[key]
-                if window.held:
-                    over[key[0]] = over.get(key[0], 0) + window.held
+            # Another thread may log at the same moment: what it took away is told by its line.
+            if now - window.began >= WINDOW_S and self._windows.pop(key, None) is not None and window.held:
+                over[key[0]] = over.get(key[0], 0) + window.held
         return over
 
 
