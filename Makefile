@@ -20,7 +20,7 @@ up: setup  ## Run the whole pipe: make up ARGS="--duration 20"
 # Kernels are compiled first, once: no test waits for the compiler until it times out, and two workers never compile the same.
 test: setup  ## Run every test: make test ARGS="-k book"
 	@$(BIN)/crossbook warm
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup  ## Check format, lint and types
 	$(BIN)/ruff format --check $(SOURCES)
@@ -55,8 +55,9 @@ fuzz: setup  ## Ten million mutated datagrams, then the property tests with many
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m tests.fuzz.datagrams --count 200000 --seed 100
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 $(ARGS)
 
-dashboards: setup  ## Write grafana/dashboards anew
+dashboards: setup  ## Write grafana/dashboards, the links of alerts and prometheus/METRICS.md anew
 	$(BIN)/python -m scripts.generate_dashboards
+	$(BIN)/python -m scripts.generate_metrics
 
 features: setup  ## Write libs/features/fillers.py and README.md anew from definitions.py
 	$(BIN)/python -m scripts.generate_features

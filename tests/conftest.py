@@ -60,6 +60,22 @@ def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None
     raise RuntimeError(f"redis-server did not come up: {log.read_text(errors='replace')[-2000:]}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files that start services, which mostly wait, evenly among those that compute.
+
+    Two of them at once on two cores disturb each other, and one that comes last leaves a worker with nothing to do.
+    """
+    waits, computes = dict[str, list[pytest.Item]](), dict[str, list[pytest.Item]]()
+    for item in items:
+        kind = waits if item.get_closest_marker("integration") else computes
+        kind.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    for path in set(waits) & set(computes):
+        waits[path] = computes.pop(path) + waits[path]
+    each = len(computes) / max(len(waits), 1)
+    spread = [(n * each, own) for n, own in enumerate(waits.values())] + list(enumerate(computes.values()))
+    items[:] = [item for _, own in sorted(spread, key=lambda pair: pair[0]) for item in own]
+
+
 @pytest.fixture(autouse=True)
 def _logs_of_its_own() -> Iterator[None]:
     """Forget how a test had its service log: pytest closes the stream that it wrote to."""
