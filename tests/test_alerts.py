@@ -120,7 +120,8 @@ def test_a_changed_alert_fails_its_test(file: str, tmp_path: Path) -> None:
 
 
 def test_shorter_rules_wait_less_and_ask_the_same() -> None:
-    """A test without minutes divides waits and windows; thresholds stay."""
+    """Waits and windows are divided, down to what a missed scrape does not upset; thresholds stay."""
     rules = "expr: rate(x[5m]) > 300 and y[30s] == 0\n        for: 10s\n"
-    assert shortened(rules, 6) == "expr: rate(x[50s]) > 300 and y[5s] == 0\n        for: 1s\n"
+    assert shortened(rules, 6) == "expr: rate(x[50s]) > 300 and y[5s] == 0\n        for: 3s\n"
+    assert shortened("for: 2s\n", 6) == "for: 2s\n"
     assert shortened(rules, 1) == rules

@@ -26,15 +26,16 @@ ASK_S = 10.0
 
 _DURATION = re.compile(r"((?:for: |\[))(\d+)([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-SHORTEST_WINDOW_S = 5
+SHORTEST = {"[": 5, "for: ": 3}
+"""Seconds of a window and of a wait: one scrape of 1 s that a busy machine missed is no alert."""
 
 
 def shortened(rules: str, by: int) -> str:
-    """Return rules whose waits and windows are divided; no window is shorter than what five scrapes of 1 s fill."""
+    """Return rules whose waits and windows are divided, but none shorter than :data:`SHORTEST`, nor made longer."""
 
     def divide(found: re.Match[str]) -> str:
-        seconds = int(found[2]) * _SECONDS[found[3]] // by
-        return f"{found[1]}{max(seconds, SHORTEST_WINDOW_S if found[1] == '[' else 1)}s"
+        seconds = int(found[2]) * _SECONDS[found[3]]
+        return f"{found[1]}{max(seconds // by, min(seconds, SHORTEST[found[1]]))}s"
 
     return rules if by == 1 else _DURATION.sub(divide, rules)
 
