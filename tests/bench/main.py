@@ -16,7 +16,7 @@ from tests.bench import native, plots, runner, table
 
 NAMES = (
     "books", "ring", "receive", "features", "nbbo", "publish", "pipe", "throughput", "feeder", "replay", "start",
-    "memory", "shards", "scale",
+    "memory", "scrape", "shards", "scale",
 )  # fmt: skip
 DRAWN = ("scale",)
 """Their rows are sweeps, which can be drawn."""
