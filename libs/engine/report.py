@@ -170,11 +170,17 @@ def output_drops(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def nbbo_report(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
-    """Return symbols by state, their feed time in each state, books by why they are out, opportunities by phase."""
+    """Return symbols by state, their feed time in each state, books by why they are out, opportunities by phase.
+
+    Only of what the feed has spoken of: a configured symbol that nobody sends is in no state.
+    """
     n = state.bind_nbbo(arrays)
     known = int(arrays["table_counts"][1])
-    states = np.bincount(n.state[:known].astype(np.int64), minlength=len(STATES))
-    reasons = np.bincount(n.excluded[:known].ravel().astype(np.int64), minlength=len(EXCLUSIONS))
+    books = state.bind_table(arrays).symbol_books[:known]
+    heard = (books >= 0) & (arrays["heard"][np.maximum(books, 0)] == 1)
+    states = np.bincount(n.state[:known][heard.any(axis=1)].astype(np.int64), minlength=len(STATES))
+    excluded = n.excluded[:known, : books.shape[1]][heard]
+    reasons = np.bincount(excluded.astype(np.int64), minlength=len(EXCLUSIONS))
     totals = arrays["totals"]
     return {
         "states": {name: int(count) for name, count in zip(STATES, states, strict=True)},

@@ -130,6 +130,20 @@ def test_an_exchange_that_goes_stale_ends_it_and_says_why() -> None:
     assert sum(found["state_us"].values()) > 0
 
 
+def test_a_symbol_that_nobody_sends_is_in_no_state() -> None:
+    """A report counts symbols and books that the feed has spoken of, not those that are only configured."""
+    market = Crossing("BTC-USDT", "ETH-USDT")
+    arrays = market.host.engine.arrays
+    books = [market.host.id_of("ETH-USDT", exchange=exchange) for exchange in (0, 1)]
+    for book in books:
+        change_flags(market.host.directory, book, flags.STALE, 0, False, 0, 0, 0)
+    before = report.nbbo_report(arrays)
+    assert (sum(before["states"].values()), before["excluded"]["stale"]) == (2, 2)
+    arrays["heard"][books] = 0
+    after = report.nbbo_report(arrays)
+    assert (sum(after["states"].values()), after["excluded"]["stale"]) == (1, 0)
+
+
 def test_an_update_touches_only_its_symbol() -> None:
     """State, record and time of every other symbol stay as they were."""
     symbols = [f"S{k}-USDT" for k in range(6)]
