@@ -4,6 +4,25 @@ from __future__ import annotations
 
 from scripts.dashboards.views import SELECT, Query, View, level, levels, rate, rates
 
+
+def _recovery(sender: str, width: int) -> View:
+    """Return the panel of a sender's recovery server, whose metrics bear its name."""
+    return View(
+        f"{sender.capitalize()}: recovery server",
+        "Requests by what they wanted and got, messages sent again, connections.",
+        "ops",
+        (
+            *rates(
+                (f"{sender}_recovery_requests_total", "kind, status", "{{kind}} {{status}}"),
+                (f"{sender}_recovery_messages_total", "", "messages"),
+                (f"{sender}_recovery_connections_total", "outcome", "connections {{outcome}}"),
+            ),
+            *levels((f"{sender}_recovery_open_connections", "", "connected")),
+        ),
+        width=width,
+    )
+
+
 REPLAY = [
     View(
         "Replay",
@@ -29,20 +48,7 @@ REPLAY = [
             ("replay_bad_lines_total", "", "bad lines"),
         ),
     ),
-    View(
-        "Replay: recovery server",
-        "Requests by what they wanted and got, messages sent again, connections.",
-        "ops",
-        (
-            *rates(
-                ("replay_recovery_requests_total", "kind, status", "{{kind}} {{status}}"),
-                ("replay_recovery_messages_total", "", "messages"),
-                ("replay_recovery_connections_total", "outcome", "connections {{outcome}}"),
-            ),
-            *levels(("replay_recovery_open_connections", "", "connected")),
-        ),
-        width=12,
-    ),
+    _recovery("replay", 12),
     View(
         "Recovery servers: bytes",
         "Over the connections of receivers.",
@@ -145,18 +151,5 @@ FEEDER = [
         rates(("feeder_raw_total", "event", "{{event}}")),
         width=16,
     ),
-    View(
-        "Feeder: recovery server",
-        "Requests by what they wanted and got, messages sent again, connections.",
-        "ops",
-        (
-            *rates(
-                ("feeder_recovery_requests_total", "kind, status", "{{kind}} {{status}}"),
-                ("feeder_recovery_messages_total", "", "messages"),
-                ("feeder_recovery_connections_total", "outcome", "connections {{outcome}}"),
-            ),
-            *levels(("feeder_recovery_open_connections", "", "connected")),
-        ),
-        width=24,
-    ),
+    _recovery("feeder", 24),
 ]
