@@ -53,7 +53,8 @@ export function scenarios(extra) {
     rate: perS,
     timeUnit: '1s',
     duration: `${durationS}s`,
-    preAllocatedVUs: Math.max(10, 2 * perS),
+    // As many as a Redis that stands still for three seconds keeps waiting: making one takes too long.
+    preAllocatedVUs: Math.max(30, 2 * perS),
     maxVUs: Math.max(50, 6 * perS),
     gracefulStop: '5s',
   });
