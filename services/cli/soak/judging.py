@@ -14,7 +14,7 @@ LONG_S = 300.0
 WARM_S = 10.0
 """Not judged: the first rows after a start find cold caches."""
 FULL_S = 1800.0
-"""Bounded stores are full from here on, whatever the rate: the last is the oms's, of 100,000 ids, at 100 orders a second."""
+"""Bounded stores are full from here on: the last is the oms's, of 100,000 ids, at 100 orders a second."""
 MOST_GROWTH, MOST_FILLING = 0.05, 0.25
 """Of memory in half a run: of one that lasts :data:`FULL_S`, and of a shorter one, in which stores still fill."""
 MOST_SLOWER = 1.2
