@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,27 @@ def test_a_limit_that_cannot_hold_is_crossed(tmp_path: Path) -> None:
     assert status == 1
     assert verdict["ok"] is False
     assert {"UDP to signal, p99, calm", "k6: udp_to_signal_p99"} <= crossed
+
+
+def run_scenario(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "tests/load/run.py", *words]
+    with_k6 = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | environment
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | with_k6, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_scenario_without_a_stack_is_exit_3(tmp_path: Path, free_port: int) -> None:
+    """As the container of profile load runs it: the address that did not answer, and how to start something there."""
+    there = {f"{name}_URL": f"http://127.0.0.1:{free_port}" for name in ("REPLAY", "CONSUMER", "SIGNALS", "OMS")}
+    ended = run_scenario("smoke", REPORT=str(tmp_path), DURATION="5", **there)
+    assert ended.returncode == 3, ended.stderr
+    said = ended.stdout + ended.stderr
+    assert "nothing runs here" in said and f"127.0.0.1:{free_port}" in said
+
+
+def test_a_scenario_that_is_none_is_exit_2() -> None:
+    """The five are named."""
+    ended = run_scenario("smoek")
+    assert ended.returncode == 2
+    assert "smoke" in ended.stderr and "smoek" in ended.stderr
