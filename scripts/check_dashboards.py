@@ -67,6 +67,13 @@ def static(boards: dict[str, Json]) -> list[Problem]:
     return found + queries.check_alerts(boards, rules)
 
 
+def _drawing(boards: dict[str, Json], folder: Path) -> live.Draw:
+    """Return what draws every panel; matplotlib is loaded only for it."""
+    from scripts.dashboard_checks import previews
+
+    return lambda api, start_s, end_s: previews.draw(boards, api, start_s, end_s, folder)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Check, print what is wrong, and say how much was looked at.
 
@@ -90,7 +97,8 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.prometheus is None and shutil.which("prometheus") is None:
             print("dashboards: prometheus is not here (Debian: apt-get install prometheus)", file=sys.stderr)
             return 3 if os.environ.get("CI") == "true" else 0
-        found += live.run(boards, arguments.prometheus, arguments.seconds, arguments.previews)
+        draw = _drawing(boards, arguments.previews) if arguments.previews else None
+        found += live.run(boards, arguments.prometheus, arguments.seconds, draw)
     for problem in found:
         print(problem)
     return 1 if found else 0

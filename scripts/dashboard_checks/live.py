@@ -7,8 +7,7 @@ import math
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +18,8 @@ from scripts.dashboard_checks.problems import Json, Problem, targets
 from scripts.dashboard_checks.queries import STANDARD
 from scripts.observed.server import Api, Server
 from scripts.observed.stack import services
+
+Draw = Callable[[Api, float, float], None]
 
 SERIES_BUDGET = 2000
 SCRAPE_GOAL_S = 0.05
@@ -48,7 +49,7 @@ def substituted(expression: str, scrape_s: float, step_s: float, symbol: str = "
     return expression
 
 
-def run(boards: dict[str, Json], url: str | None, seconds: float, previews: Path | None) -> list[Problem]:
+def run(boards: dict[str, Json], url: str | None, seconds: float, draw: Draw | None) -> list[Problem]:
     """Start what is needed, ask every query, say how much was asked and return what is wrong.
 
     Parameters
@@ -58,8 +59,8 @@ def run(boards: dict[str, Json], url: str | None, seconds: float, previews: Path
         A Prometheus that scrapes a stack already; none: both are started here.
     seconds : float
         How long it has scraped before it is asked.
-    previews : Path, optional
-        Folder for a picture of each dashboard.
+    draw : callable, optional
+        Given the Prometheus, and from when to when (unix seconds) it has what was asked for.
     """
     with contextlib.ExitStack() as stack:
         if url is not None:
@@ -74,10 +75,8 @@ def run(boards: dict[str, Json], url: str | None, seconds: float, previews: Path
         if own:
             found += [problem for job, target in own.items() for problem in _scrape(job, target)]
             found += _exemplars(api, end - seconds, end)
-        if previews is not None:
-            from scripts.dashboard_checks import previews as drawing
-
-            drawing.draw(boards, api, end - seconds, end, previews)
+        if draw is not None:
+            draw(api, end - seconds, end)
     asked = sum(len(list(targets(board))) for board in boards.values())
     print(f"dashboards: {asked} queries asked of Prometheus; {len(found)} problems")
     return found
