@@ -36,7 +36,7 @@ def shown(value: float, unit: str) -> str:
     if unit in ("bool_on_off", "bool_yes_no"):
         return ("off", "on")[int(value)] if unit == "bool_on_off" else ("no", "yes")[int(value)]
     if unit == "currencyUSD":
-        return f"{'-' * (value < 0)}${abs(value):,.0f}"
+        return f"{'-' if value < 0 else ''}${abs(value):,.0f}"
     scaled = next((f"{value / s:.3g} {n}" for s, n in _SCALES if abs(value) >= s), f"{value:.3g}")
     suffix = _SUFFIXES.get(unit, unit.removeprefix("suffix:"))
     return f"{scaled}{suffix}"
