@@ -45,3 +45,14 @@ def test_documents_say_what_was_done() -> None:
     """The verdict names each fault in words."""
     for document in documents(schedule(3, 300.0, own_stack=True)):
         assert document["says"] == KINDS[document["kind"]].says
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.begin is not None])
+def test_a_kind_breaks_something_and_takes_it_back(kind: str) -> None:
+    """Each odds that begin are above 0 and end at 0, each recovery is another than on and ends on; same line."""
+    begin, end = dict(KINDS[kind].begin or {}), dict(KINDS[kind].end or {})
+    assert begin.pop("line", None) == end.pop("line", None)
+    assert begin.keys() == end.keys() and begin
+    recovery = (begin.pop("recovery", "off"), end.pop("recovery", "on"))
+    assert recovery[0] != "on" and recovery[1] == "on"
+    assert all(0 < odds <= 1 for odds in begin.values()) and not any(end.values())
