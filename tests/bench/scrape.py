@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.observed.stack import run
 from services.cli.api import Endpoint
-from tests.bench.runner import Row, Scale, in_turns
+from tests.bench.runner import Row, Scale, compare
 
 WHAT = "500 books at 10,000 messages a second; every service scraped each second, as Prometheus would twice as seldom"
 RATE, SYMBOLS = 10_000, 100
@@ -92,18 +92,8 @@ def rows(scale: Scale) -> list[Row]:
                 scraper.stop()
             return quantile_us(before, buckets_of(text_of(endpoints["consumer"])), 0.99)
 
-        found, disturbance = in_turns({"ours": lambda: p99(True), "not scraped": lambda: p99(False)}, scale.repeats)
-        ours, reference = (statistics.median(found[key]) for key in ("ours", "not scraped"))
-        row: Row = {
-            "case": "UDP to book p99, scraped every second",
-            "ours": round(ours, 1),
-            "unit": "µs",
-            "references": {"not scraped": round(reference, 1)},
-            "ratio": {"not scraped": round(ours / reference, 3)},
-            "repeats": scale.repeats,
-        }
-        if disturbance.reason:
-            row["disturbed"] = disturbance.reason
+        runs = {"ours": lambda: p99(True), "not scraped": lambda: p99(False)}
+        row = compare("UDP to book p99, scraped every second", "µs", runs, scale.repeats, against="not scraped")
         return [row, *(_scrape(name, endpoint, scale.repeats) for name, endpoint in endpoints.items())]
 
 
