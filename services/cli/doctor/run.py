@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
 from libs.errors import ConfigError
+from libs.telemetry.host import clock
 from services.cli.arguments import FILE
 from services.cli.doctor import cpus, interfaces, netlink, peers, selftest, sockets, traffic
 from services.cli.doctor.check import BROKEN, OK, Check, ok, verdict
 from services.cli.doctor.heard import Heard, listen
 from services.cli.doctor.setup import Setup, read_setup
-from services.cli.doctor.system import Process, System, UdpSocket, allowed_cpus, time_state
+from services.cli.doctor.system import Process, System, UdpSocket, allowed_cpus
 
 DEFAULT_TIMEOUT_S = 2.0
 COLOURS = {OK: "\033[32m", "warning": "\033[33m", BROKEN: "\033[1;31m"}
@@ -247,7 +248,7 @@ def _traffic(setup: Setup, look: Look, timeout_s: float) -> list[Check]:
         traffic.check_senders(heard),
         traffic.check_sources(setup, heard),
         traffic.check_ttl(setup, heard, look.link),
-        traffic.check_clock(setup, heard, time_state()),
+        traffic.check_clock(setup, heard, clock()),
     )
     return [*lines, *(check for check in found if check is not None)]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-STA_UNSYNC = 0x40
 MOST_COMMAND = 4096
 
 
@@ -34,14 +32,6 @@ class Process:
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid})"
-
-
-@dataclass(frozen=True, slots=True)
-class TimeState:
-    """The kernel's account of its clock; microseconds."""
-
-    synchronised: bool
-    error_us: int
 
 
 class System:
@@ -140,17 +130,6 @@ class System:
 def allowed_cpus() -> set[int]:
     """Return the CPUs that this process may run on."""
     return os.sched_getaffinity(0)
-
-
-def time_state() -> TimeState | None:
-    """Ask the kernel whether something keeps its clock right (adjtimex, read only); None when it does not say."""
-    # struct timex: modes, then longs from offset on; status is the sixth long, 208 bytes in all.
-    words = (ctypes.c_long * 26)()
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.adjtimex(ctypes.byref(words)) < 0:
-        return None
-    status = words[5] & 0xFFFFFFFF
-    return TimeState(not status & STA_UNSYNC, int(words[4]))
 
 
 def _links(folder: Path) -> list[Path]:

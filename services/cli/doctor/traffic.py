@@ -6,11 +6,11 @@ import ipaddress
 import statistics
 
 from libs.config import shown
+from libs.telemetry.host import Clock
 from services.cli.doctor.check import Check, broken, ok, warning
 from services.cli.doctor.heard import Heard, LineHeard
 from services.cli.doctor.netlink import Link
 from services.cli.doctor.setup import Line, Setup
-from services.cli.doctor.system import TimeState
 
 EXCHANGES = ("binance", "bybit", "coinbase", "okx", "deribit")
 FAR_US = 1_000_000
@@ -136,7 +136,7 @@ def _near(source: str, link: Link | None) -> bool:
     return any(address in ipaddress.IPv4Network(f"{own}/{prefix}", strict=False) for own, prefix in link.addresses)
 
 
-def check_clock(setup: Setup, heard: Heard, state: TimeState | None) -> Check:
+def check_clock(setup: Setup, heard: Heard, state: Clock | None) -> Check:
     """Judge the offset between the sender's clock and ours: the least of receive time minus timestamp.
 
     The network's own delay is in it, so it can only be too large by that.

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from services.cli.doctor.system import System, UdpSocket, allowed_cpus, time_state
+from services.cli.doctor.system import System, UdpSocket, allowed_cpus
 
 UDP = """sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode ref pointer drops
   123: 0100C0EF:2329 00000000:0000 07 00000000:00001200 00:00000000 00000000     0        0 4711 2 0000000000000000 42
@@ -55,8 +55,6 @@ def test_the_owner_of_a_socket():
     assert System().owner(inode) is None
 
 
-def test_cpus_and_clock():
-    """This machine has a CPU, and its kernel says how its clock stands."""
+def test_cpus():
+    """This machine has a CPU that we may run on."""
     assert allowed_cpus() == os.sched_getaffinity(0)
-    state = time_state()
-    assert state is None or state.error_us >= 0

@@ -4,10 +4,10 @@ import struct
 
 import pytest
 
+from libs.telemetry.host import Clock
 from services.cli.doctor import traffic
 from services.cli.doctor.heard import Heard, LineHeard
 from services.cli.doctor.netlink import Link
-from services.cli.doctor.system import TimeState
 
 NAMES = {1: "lo", 2: "eth0"}
 ETH = Link(2, "eth0", addresses=(("10.0.0.5", 24),))
@@ -134,7 +134,7 @@ def test_clocks(setup, offsets_us, kept, state):
     """The least offset counts, both ways; an unsynchronised clock is a warning where there are two of them."""
     what = heard(*((heartbeat(timestamp_us=10**10), "10.0.0.1", 10**10 + each) for each in offsets_us))
     made = setup(udp=REMOTE, processing={"clock_uncertainty_ms": 5})
-    assert traffic.check_clock(made, what, TimeState(kept, 0)).state == state
+    assert traffic.check_clock(made, what, Clock(kept, 0.0)).state == state
 
 
 def test_the_least_offset_is_shown(setup):
