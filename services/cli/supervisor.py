@@ -212,9 +212,12 @@ class Up:
                 self.about.rss_bytes[name] = resident
 
     def _resume(self) -> None:
-        """Set a replay that was started again to work, once it and the consumer are ready."""
+        """Set a sender that was started again to work, once it is ready and the consumer has joined.
+
+        The consumer need not be ready: it is not while an open session is silent, which only the sender can mend.
+        """
         at = self.resolved.endpoints
-        if self._resume_wanted and at[self.sender].ready()[0] and at["consumer"].ready()[0]:
+        if self._resume_wanted and at[self.sender].ready()[0] and self._joined("consumer"):
             self._resume_wanted = at[self.sender].post("/resume") is None
 
     def _snapshot(self, now: float) -> Snapshot:

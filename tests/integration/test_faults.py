@@ -228,6 +228,25 @@ def test_a_stopped_consumer_goes_on(start: Callable[..., Running]) -> None:
     stack.heals()
 
 
+def test_a_sender_slow_to_come_back_goes_on(start: Callable[..., Running]) -> None:
+    """A killed sender whose successor starts so late that the consumer calls the silence a fault sends all the same."""
+    stack = Stack(start(*STACK))
+    stack.run.until(stack.all_valid)
+    killed = stack.run.children()["services.replay"]
+
+    def successor() -> int:
+        """Return the process that was started in the killed one's place; 0 until it is there."""
+        found = stack.run.children().get("services.replay", killed)
+        return found if found != killed else 0
+
+    os.kill(killed, signal.SIGKILL)
+    late = stack.run.until(successor)
+    os.kill(late, signal.SIGSTOP)
+    stack.run.until(lambda: "no datagram" in str((stack.ask("consumer", "/readyz") or {}).get("reason", "")))
+    os.kill(late, signal.SIGCONT)
+    stack.heals()
+
+
 def test_killed_processes_come_back_right(start: Callable[..., Running]) -> None:
     """Redis and every service are killed, one after the other; the supervisor brings them back, and all is right."""
     stack = Stack(start(*STACK))
