@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ import msgspec
 from libs.orders.decimals import exact
 from libs.orders.events import Changed, Event, Filled, Intended, Order
 from libs.orders.positions import Position, Positions
+from libs.orders.remembered import Remembered
 from libs.orders.states import TERMINAL, State, allowed
 
 KEPT_INTENTS = 100_000
@@ -96,9 +97,7 @@ class Ledger:
         self.illegal = 0
         self.marks: Marks | None = None
         self._kept_intents = kept_intents
-        self._intents: OrderedDict[str, None] = OrderedDict()
-        self._fills: OrderedDict[str, None] = OrderedDict()
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._intents, self._fills, self._ended = (Remembered(kept_intents) for _ in range(3))
 
     def knows_intent(self, intent_id: str) -> bool:
         """Return whether an order was made for an intent."""
@@ -153,7 +152,7 @@ class Ledger:
 
     def _begin(self, order: Order) -> Order:
         self.open[order.client_order_id] = order
-        _remember(self._intents, order.intent_id, self._kept_intents)
+        self._intents.add(order.intent_id)
         self.counts["intents"] += 1
         return order
 
@@ -166,14 +165,14 @@ class Ledger:
         self.positions.apply(
             order.exchange, order.symbol, signed, fill.price, fill.fee, order.multiplier, order.inverse
         )
-        _remember(self._fills, fill.fill_id, self._kept_intents)
+        self._fills.add(fill.fill_id)
         self.counts["fills"] += 1
         self.counts[f"fills {order.side}"] += 1
 
     def _end(self, order: Order) -> None:
         del self.open[order.client_order_id]
         self.recent.append(order)
-        _remember(self._ended, order.client_order_id, self._kept_intents)
+        self._ended.add(order.client_order_id)
 
     def snapshot(self) -> Snapshot:
         """Return everything, to compact the journal."""
@@ -212,17 +211,11 @@ class Ledger:
         self.recent.extend(snapshot.recent)
         for position in snapshot.positions:
             self.positions.put(position)
-        self._intents = OrderedDict.fromkeys(snapshot.intents)
-        self._fills = OrderedDict.fromkeys(snapshot.fills)
+        self._intents = Remembered(self._kept_intents, snapshot.intents)
+        self._fills = Remembered(self._kept_intents, snapshot.fills)
+        self._ended = Remembered(self._kept_intents, (order.client_order_id for order in snapshot.recent))
         self.marks = snapshot.marks
-        self._ended = OrderedDict.fromkeys(order.client_order_id for order in snapshot.recent)
 
 
 def _after_fill(order: Order, fill: Filled) -> State:
     return State.FILLED if fill.quantity == order.remaining else State.PARTIALLY_FILLED
-
-
-def _remember(kept: OrderedDict[str, None], key: str, limit: int) -> None:
-    kept[key] = None
-    while len(kept) > limit:
-        kept.popitem(last=False)

@@ -23,6 +23,8 @@ from libs.streams.record_writer import RecordWriter
 
 VENUE_LATENCY_US = 5_000
 MAX_BOOKS, MAX_SYMBOLS = 8, 4
+# A schedule has tens of orders and starts this service tens of times: room for 100,000 costs 7 ms a start.
+KEPT_INTENTS = 4_000
 BACKLOG = 64
 
 
@@ -44,7 +46,7 @@ class OrderService:
     ) -> None:
         self.checks, self.rng = checks, rng
         self.journal, self.venue_log = VirtualJournal(disk, "journal"), VirtualJournal(disk, "paper")
-        market, ledger = Market(MAX_BOOKS, MAX_SYMBOLS), Ledger()
+        market, ledger = Market(MAX_BOOKS, MAX_SYMBOLS), Ledger(KEPT_INTENTS)
         ledger.restore(self.journal.found)
         latency_us = dict.fromkeys(EXCHANGES, VENUE_LATENCY_US)
         self.venue = PaperVenue(market, FREE, latency_us, self.venue_log.append, self.venue_log.found)
