@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,13 +105,18 @@ class Store:
             self.close()
             raise
 
-    def draft(self, drafts: Sequence[Draft], positions: Mapping[str, str]) -> Group:
+    def draft(
+        self, drafts: Sequence[Draft], positions: Mapping[str, str], after_each: Callable[[], None] = lambda: None
+    ) -> Group:
         """Write a group's parts under hidden names; nothing of it counts before :meth:`publish`.
 
         Parameters
         ----------
+        drafts : sequence of Draft
         positions : mapping
             By stream, the last entry that these parts hold or an earlier group held.
+        after_each : callable
+            Called when a part is on the disk: a whole group can take seconds.
 
         Raises
         ------
@@ -128,6 +133,7 @@ class Store:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 note = msgspec.json.encode(draft.note(common)).decode()
                 sizes.append(write(target, table_of(draft.stream, draft.rows, draft.origin), {NOTE: note}))
+                after_each()
             self._keep_names(places)
         except OSError:
             self._discard(places)

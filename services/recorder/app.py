@@ -116,7 +116,7 @@ class Recorder:
         try:
             if self._group is None:
                 positions = self.store.positions | self.buffer.positions()
-                self._group = self.store.draft(self.buffer.drafts(), positions)
+                self._group = self.store.draft(self.buffer.drafts(), positions, self.pulse.beat)
             self.store.publish(self._group)
         except FileNotFoundError as error:
             # Somebody removed what was drafted; what waits is drafted anew.

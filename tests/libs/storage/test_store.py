@@ -149,6 +149,14 @@ def test_a_full_disk_leaves_nothing_of_a_group(tmp_path: Path, monkeypatch: pyte
     store.close()
 
 
+def test_a_long_write_lets_its_caller_do_something_between_parts(tmp_path: Path) -> None:
+    """After each part, which is on the disk by then under its hidden name."""
+    store, seen = Store(tmp_path, "p:"), list[int]()
+    store.draft(drafts(1), positions(1), lambda: seen.append(len(list(tmp_path.rglob(".*.parquet*")))))
+    assert seen == [1, 2, 3]
+    store.close()
+
+
 def test_publishing_goes_on_where_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group of which some parts have their names gets the others when it is published again."""
     store = Store(tmp_path, "")
