@@ -18,7 +18,17 @@ from tests.integration.runs import Running
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Running]]:
-    """Start runs; whatever is still there at the end is killed."""
+    """Start runs; whatever is still there at the end of the test is killed."""
+    yield from _runs()
+
+
+@pytest.fixture(scope="module")
+def start_for_all() -> Iterator[Callable[..., Running]]:
+    """Start runs that several tests of a file share; whatever is still there at the end of the file is killed."""
+    yield from _runs()
+
+
+def _runs() -> Iterator[Callable[..., Running]]:
     begun: list[Running] = []
     # pytest's own folder is too deep for a unix socket's path.
     top = Path(tempfile.mkdtemp(prefix="cb-up-"))

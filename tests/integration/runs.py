@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import time
@@ -43,6 +44,19 @@ class Running:
         """Return the note of the run directory, once it is there."""
         notes = list((self.folder / "run").glob("crossbook-up-*/run.json"))
         return json.loads(notes[0].read_text()) if notes else None
+
+    def ask(self, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """GET from a service, or POST with a body; return the decoded answer, None when there is none."""
+        note = self.note()
+        assert note is not None, self.said()
+        connection = http.client.HTTPConnection(*note["http"][service], timeout=2.0)
+        try:
+            connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body))
+            return json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
 
     def flows(self) -> bool:
         """Return whether lines of figures are coming."""

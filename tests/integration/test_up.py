@@ -77,11 +77,13 @@ def test_a_second_run_beside_the_first(start: Callable[..., Running]) -> None:
 
 def test_a_killed_service_is_started_again(start: Callable[..., Running]) -> None:
     """A killed signal service comes back; the run goes on, and its exit status does not hide the crash."""
-    run = start("--duration", "7", *SMALL)
+    run = start(*SMALL)
     run.until(run.flows)
     killed = run.children()["services.signals"]
     os.kill(killed, signal.SIGKILL)
     run.until(lambda: run.children().get("services.signals", killed) != killed)
+    run.until(lambda: (run.ask("signals", "/status") or {}).get("signals"))
+    run.ask("replay", "/stop", {})
     assert run.wait() == 1, run.said()
     assert "signals was killed by SIGKILL; starting it again in 0.5 s" in run.said()
     report = json.loads(run.report.read_text())
@@ -129,7 +131,7 @@ def test_a_wrong_configuration_is_one_line(start: Callable[..., Running], tmp_pa
 
 def test_the_doctor_finds_a_running_stack_well(start: Callable[..., Running]) -> None:
     """Beside a run the doctor looks at that run's own lines and Redis, finds nothing broken, and disturbs nothing."""
-    run = start("--duration", "8", *SMALL)
+    run = start(*SMALL)
     run.until(run.flows)
     done = subprocess.run(
         [sys.executable, "-m", "services.cli", "doctor", "--json", "--timeout", "1"],
@@ -141,4 +143,5 @@ def test_the_doctor_finds_a_running_stack_well(start: Callable[..., Running]) ->
     assert "running `crossbook up`" in checks["configuration"]["found"]
     assert "the consumer (process" in checks["port_a"]["found"]
     assert {"line_a", "redis", "losses", "clock"} <= set(checks)
+    run.ask("replay", "/stop", {})
     assert run.wait() == 0, run.said()
