@@ -13,10 +13,8 @@ LONG_S = 300.0
 """Slopes and quarters are judged from here on; before, a start is all that there is."""
 WARM_S = 10.0
 """Not judged: the first rows after a start find cold caches."""
-FULL_S = 1800.0
-"""Bounded stores are full from here on: the last is the oms's, of 100,000 ids, at 100 orders a second."""
-MOST_GROWTH, MOST_FILLING = 0.05, 0.25
-"""Of memory in half a run: of one that lasts :data:`FULL_S`, and of a shorter one, in which stores still fill."""
+MOST_GROWTH = 0.05
+"""Of memory, open files and threads in half a run."""
 MOST_SLOWER = 1.2
 FLOOR_MS = 5.0
 """Below it the neighbours of a shared machine decide about a ratio of percentiles."""
@@ -116,14 +114,12 @@ def _lasting(samples: Sequence[Sample], still: Sequence[tuple[Sample, Sample]]) 
     found = [Check("p99 of the last quarter over the first", f"<= {MOST_SLOWER}", f"{ratio:.3g}", ratio <= MOST_SLOWER)]
     middle = [sample for sample in samples if length / 4 <= sample.at_s < length / 2]
     end = [sample for sample in samples if sample.at_s >= 3 * length / 4]
-    of_memory = MOST_GROWTH if length >= FULL_S else MOST_FILLING
-    kinds = (("rss", "memory", of_memory), ("fds", "open files", MOST_GROWTH), ("threads", "threads", MOST_GROWTH))
-    for key, what, most in kinds:
+    for key, what in (("rss", "memory"), ("fds", "open files"), ("threads", "threads")):
         for service in sorted(getattr(samples[-1], key)):
             earlier, later = (_mean(getattr(s, key).get(service, 0.0) for s in part) for part in (middle, end))
             growth = later / earlier - 1 if earlier else 0.0
-            name, limit = f"{what} of {service}, last quarter over second", f"< {100 * most:+g} %"
-            found.append(Check(name, limit, f"{100 * growth:+.1f} %", growth < most))
+            name, limit = f"{what} of {service}, last quarter over second", f"< {100 * MOST_GROWTH:+g} %"
+            found.append(Check(name, limit, f"{100 * growth:+.1f} %", growth < MOST_GROWTH))
     return found
 
 
