@@ -17,7 +17,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 
 # Shared machines stall for longer than any sensible deadline; a derandomised run is the same on every machine.

@@ -36,8 +36,13 @@ class Stack:
         run.until(self.all_valid)
 
     def channels(self) -> dict[str, dict[str, Any]]:
-        """Return the consumer's ledgers."""
-        return self.ask("consumer", "/channels") or {}
+        """Return the consumer's ledgers, once it answers."""
+        return self.run.until(lambda: self.ask("consumer", "/channels"))
+
+    def tell(self, path: str, **body: Any) -> None:
+        """Have the replay do something, once it answers."""
+        answer = self.run.until(lambda: self.ask("replay", path, body))
+        assert "error" not in answer, answer
 
     def total(self, key: str) -> int:
         """Return a figure of the ledgers, summed over channels."""
@@ -49,8 +54,7 @@ class Stack:
 
     def inject(self, **faults: Any) -> None:
         """Set the replay's faults."""
-        answer = self.ask("replay", "/inject", faults)
-        assert answer is not None and "error" not in answer, answer
+        self.tell("/inject", **faults)
 
     def quiet(self) -> None:
         """End every fault."""
@@ -80,16 +84,16 @@ class Stack:
         # The receive thread knows of a new session a little before the books do.
         time.sleep(0.5)
         self.run.until(self.all_valid)
-        self.ask("replay", "/pause", {})
+        self.tell("/pause")
         self.run.until(lambda: self.total("pending") == self.total("missing") == 0)
         time.sleep(0.3)
 
     def check_books(self) -> int:
         """Compare each book with the sender's own, over its recovery port; return how many were compared."""
-        replay = self.ask("replay", "/status")
+        replay = self.run.until(lambda: self.ask("replay", "/status"))
         with socket.create_connection((replay["recovery"]["host"], replay["recovery"]["port"]), 2.0) as link:
             compared = 0
-            for line in self.ask("consumer", "/books"):
+            for line in self.run.until(lambda: self.ask("consumer", "/books")):
                 exchange, symbol = line["exchange"], line["symbol"]
                 session = replay["sent"].get(exchange, {}).get("session")
                 path = f"/books/{exchange}/{symbol}?depth=1024"
@@ -116,7 +120,7 @@ class Stack:
         self.settle()
         self.check_ledgers()
         assert self.check_books() >= 35
-        self.ask("replay", "/resume", {})
+        self.tell("/resume")
         self.sound = True
 
 
@@ -196,11 +200,11 @@ def test_lines_lose_repeat_and_reorder(start: Callable[..., Running]) -> None:
     stack.heals()
     assert not any(channel["lines"]["B"]["silent"] for channel in stack.channels().values())
 
-    stack.ask("replay", "/inject", {"recovery": "off"})
+    stack.inject(recovery="off")
     stack.inject(loss=0.3)
     stack.run.until(lambda: stack.total("lost") > lost)
     stack.quiet()
-    stack.ask("replay", "/inject", {"recovery": "on"})
+    stack.inject(recovery="on")
     stack.heals()
     stack.run.process.send_signal(signal.SIGINT)
     stack.run.wait()
@@ -212,13 +216,13 @@ def test_lines_lose_repeat_and_reorder(start: Callable[..., Running]) -> None:
 def test_a_server_that_misbehaves_harms_nobody(stacks: Callable[..., Stack], how: str) -> None:
     """Slow, wrong or broken answers never stall the lines nor reach a book; with a good server again all heals."""
     stack = stacks("--lines", "a")
-    stack.ask("replay", "/inject", {"recovery": how})
+    stack.inject(recovery=how)
     stack.inject(loss=0.02)
     before = stack.total("applied")
     time.sleep(2.0)
     assert stack.total("applied") - before > 250, "the line goes on"
     stack.quiet()
-    stack.ask("replay", "/inject", {"recovery": "on"})
+    stack.inject(recovery="on")
     stack.heals()
 
 
@@ -256,6 +260,6 @@ def test_killed_processes_come_back_right(stacks: Callable[..., Stack]) -> None:
     for module in ("redis", "services.signals", "services.oms", "services.consumer", "services.replay"):
         stack.kill(module)
         stack.heals()
-    orders = stack.ask("oms", "/orders?limit=1000")
+    orders = stack.run.until(lambda: stack.ask("oms", "/orders?limit=1000"))
     ids = [order["client_order_id"] for order in orders["orders"]]
     assert len(ids) == len(set(ids)) > 0

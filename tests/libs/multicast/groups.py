@@ -16,7 +16,7 @@ from libs.multicast.waiting import wait_readable
 LOOPBACK = "127.0.0.1"
 GROUP_A, GROUP_B = "239.192.79.1", "239.192.79.2"
 BUFFER = 4 << 20
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 def udp_port() -> int:

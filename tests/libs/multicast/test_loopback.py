@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 A, B = "239.192.77.1", "239.192.77.2"
 LOOPBACK = "127.0.0.1"
 BUFFER = 4 << 20
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 class Lines:

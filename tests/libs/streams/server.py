@@ -13,7 +13,7 @@ import redis
 
 from tests.conftest import redis_executable
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
 
 
 class Server:

@@ -19,7 +19,7 @@ from tests.libs.streams.server import Server
 pytestmark = pytest.mark.integration
 
 RUN = 1_700_000_000_000_000_000
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def rows(name: str, n: int, seed: int = 1) -> np.ndarray:

@@ -16,7 +16,7 @@ from tests.libs.streams.server import Server
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def signal(n: int) -> tuple[str, dict[str, str]]:

@@ -27,7 +27,7 @@ from tests.libs.telemetry.series import record, segment
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 LOOPBACK = "127.0.0.1"
 
 

@@ -24,7 +24,7 @@ def test_cpu_time_is_summed_by_the_threads_names() -> None:
     threads = [threading.Thread(target=lambda: (_burn(0.1), done.wait())) for _ in range(2)]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while host.thread_seconds(os.getpid()).get("burner", 0.0) < 0.18 and time.monotonic() < end:
         time.sleep(0.01)
     found = host.thread_seconds(os.getpid())

@@ -34,7 +34,7 @@ def _python(code: str) -> list[str]:
 
 
 def _until(stack: Stack, holds: Callable[[list[str]], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not holds(stack.tick()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -24,7 +24,7 @@ from libs.wire.messages import Message, encode
 from tests.conftest import ROOT, redis_executable
 from tests.libs.engine.harness import Feed
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 START_S = 180.0
 """A first start compiles the kernels."""
 GROUP = "239.192.77.{}"

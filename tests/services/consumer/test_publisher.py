@@ -87,7 +87,7 @@ class Bench:
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Wait for the publisher."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.002)

@@ -23,7 +23,7 @@ from tests.libs.engine.harness import Host
 from tests.libs.sending.listen import open_ear
 
 GROUP = "239.192.7.3"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 Book = tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]
 
 

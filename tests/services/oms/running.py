@@ -24,7 +24,7 @@ from tests.oracles.shown import SESSION, book_row, nbbo_row, status_row
 ROOT = Path(__file__).resolve().parents[3]
 START_US = 1_000_000
 LATENCY_US = 5_000
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 SETTINGS = """
 http_port = 0
 stream_prefix = "{prefix}"

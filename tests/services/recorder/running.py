@@ -22,7 +22,7 @@ from libs.streams.schemas import SCHEMAS
 from libs.streams.writer import PackedWriter
 
 ROOT = Path(__file__).resolve().parents[3]
-WAIT_S = 30.0
+WAIT_S = 60.0
 START_US = 1_723_161_600_000_000
 """2024-08-09 00:00 UTC."""
 

@@ -29,7 +29,7 @@ from tests.conftest import redis_executable
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Service:

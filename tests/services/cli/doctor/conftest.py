@@ -65,7 +65,7 @@ class Space:
     def __init__(self) -> None:
         self._inside: list[subprocess.Popen[bytes]] = []
         self._holder = subprocess.Popen(["unshare", "-n", "sleep", "600"])
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         own = Path("/proc/self/ns/net").readlink()
         while Path(f"/proc/{self.pid}/ns/net").readlink() == own:
             assert time.monotonic() < deadline
