@@ -27,14 +27,17 @@ class Remembered:
     """
 
     def __init__(self, most: int, ids: Iterable[str] = ()) -> None:
-        self._most, self._count, self._next = most, 0, 0
-        self._mask = (1 << max(1, most).bit_length()) - 1
+        places = [_place_of(key) for key in dict.fromkeys(ids)][-most:]
+        self._most, self._count, self._next = most, len(places), len(places) % most
+        self._mask = (1 << most.bit_length()) - 1
         # Multiplied, not zeroed: memory that nobody has written to is not there yet.
         self._ring = bytearray(b"\xff") * (WIDTH * most)
         self._heads = array("i", [_NONE]) * (self._mask + 1)
         self._chain = array("i", [_NONE]) * most
-        for each in ids:
-            self.add(each)
+        self._ring[: WIDTH * len(places)] = b"".join(places)
+        for at, place in enumerate(places):
+            bucket = hash(place) & self._mask
+            self._chain[at], self._heads[bucket] = self._heads[bucket], at
 
     def __len__(self) -> int:
         return self._count
@@ -45,9 +48,10 @@ class Remembered:
 
     def __iter__(self) -> Iterator[str]:
         """The ids, the oldest first."""
-        for k in range(self._count):
-            place = self._at((self._next - self._count + k) % self._most)
-            yield place[1 : 1 + place[0]].decode()
+        ring, oldest = bytes(self._ring), (self._next - self._count) % self._most
+        for k in range(oldest, oldest + self._count):
+            at = WIDTH * (k % self._most)
+            yield ring[at + 1 : at + 1 + ring[at]].decode()
 
     def add(self, key: str) -> None:
         """Remember an id; one that is known keeps its age."""

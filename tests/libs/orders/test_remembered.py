@@ -29,6 +29,21 @@ def test_it_is_an_ordered_dictionary_with_a_bound(most: int, keys: list[str]) ->
         assert [each in ours for each in FEW] == [each in oracle for each in FEW]
 
 
+@given(st.integers(1, 6), st.lists(st.text(max_size=3), max_size=30), st.lists(st.text(max_size=3), max_size=30))
+def test_it_goes_on_from_what_another_held(most: int, keys: list[str], more: list[str]) -> None:
+    """A store made of the ids of another, as a restart makes it, is that one: now, and after whatever comes."""
+    first = Remembered(most)
+    for key in keys:
+        first.add(key)
+    second = Remembered(most, first)
+    for key in more:
+        assert list(second) == list(first)
+        assert (key in second) == (key in first)
+        first.add(key)
+        second.add(key)
+    assert list(Remembered(most, [*list(first), "one more"]))[-1:] == ["one more"]
+
+
 @given(st.lists(st.sampled_from(FEW), max_size=40))
 def test_ids_of_one_bucket_are_told_apart(keys: list[str]) -> None:
     """A hash that says the same of everything costs time, not truth."""
