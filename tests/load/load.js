@@ -2,11 +2,11 @@
 //   RATE=20000 DURATION=120 k6 run tests/load/load.js
 import { sleep } from 'k6';
 
-import { base, reachable, scenarios, setRate, thresholds } from './lib/probe.js';
+import { asFound, base, scenarios, setRate, thresholds } from './lib/probe.js';
 import { durationS, rate } from './lib/target.js';
 import { summary } from './lib/verdict.js';
 
-export { api, services, streams } from './lib/probe.js';
+export { api, services, streams, teardown } from './lib/probe.js';
 
 const FULL = rate || 10000;
 const STEPS = [0.25, 0.5, 0.75, 1.0];
@@ -15,7 +15,7 @@ const once = { executor: 'per-vu-iterations', exec: 'steps', vus: 1, iterations:
 export const options = Object.assign({}, base, { scenarios: scenarios({ steps: once }), thresholds: thresholds() });
 
 export function setup() {
-  reachable();
+  return asFound();
 }
 
 export function steps() {

@@ -3,11 +3,11 @@
 import { sleep } from 'k6';
 import { Gauge } from 'k6/metrics';
 
-import { base, consumerStatus, reachable, scenarios, setRate, signalQuantile, thresholds } from './lib/probe.js';
+import { asFound, base, consumerStatus, scenarios, setRate, signalQuantile, thresholds } from './lib/probe.js';
 import { durationS, rate } from './lib/target.js';
 import { summary } from './lib/verdict.js';
 
-export { api, services, streams } from './lib/probe.js';
+export { api, services, streams, teardown } from './lib/probe.js';
 
 const BASE = rate || 1000;
 const FACTOR = 10;
@@ -29,7 +29,7 @@ judged.books_invalid_at_the_end = ['value==0'];
 export const options = Object.assign({}, base, { scenarios: scenarios({ spike: once }), thresholds: judged });
 
 export function setup() {
-  reachable();
+  return asFound();
 }
 
 export function spike() {

@@ -4,11 +4,11 @@ import exec from 'k6/execution';
 import { sleep } from 'k6';
 import { Gauge } from 'k6/metrics';
 
-import { base, consumerStatus, reachable, scenarios, setRate, signalQuantile, thresholds } from './lib/probe.js';
+import { asFound, base, consumerStatus, scenarios, setRate, signalQuantile, thresholds } from './lib/probe.js';
 import { durationS, limits, rate } from './lib/target.js';
 import { summary } from './lib/verdict.js';
 
-export { api, services, streams } from './lib/probe.js';
+export { api, services, streams, teardown } from './lib/probe.js';
 
 const FIRST = rate || 1000;
 const STEP_S = Number(__ENV.STEP || 12);
@@ -26,7 +26,7 @@ const judged = { ledger_balanced: ['rate==1'], ledger_checks_failed: ['value==0'
 export const options = Object.assign({}, base, { scenarios: scenarios({ climb: once }), thresholds: judged });
 
 export function setup() {
-  reachable();
+  return asFound();
 }
 
 export function climb() {
@@ -51,7 +51,6 @@ export function climb() {
     }
     held.add(now);
   }
-  setRate(FIRST);
   exec.test.abort('the climb is over');
 }
 

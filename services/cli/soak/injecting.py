@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -27,12 +26,15 @@ class Injector(threading.Thread):
     ----------
     failed : list of str
         Faults that could not be injected, and why.
+    begun : int
+        Faults whose time came.
     """
 
     def __init__(self, stack: Stack, faults: Sequence[Fault], began: float) -> None:
         super().__init__(name="injector", daemon=True)
         self.stack, self.faults, self.began = stack, tuple(faults), began
         self.failed: list[str] = []
+        self.begun = 0
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -40,6 +42,7 @@ class Injector(threading.Thread):
         for fault in self.faults:
             if self._wait_until(fault.begin_s):
                 return
+            self.begun += 1
             self._act(fault, begin=True)
             self._wait_until(fault.end_s)
             self._act(fault, begin=False)
@@ -53,16 +56,25 @@ class Injector(threading.Thread):
         return self._stopping.wait(max(0.0, self.began + at_s - time.monotonic()))
 
     def _act(self, fault: Fault, *, begin: bool) -> None:
+        try:
+            problem = self._change(fault, begin=begin)
+        except OSError as error:
+            problem = str(error)
+        if problem:
+            self.failed.append(f"{fault.kind}: {problem}")
+
+    def _change(self, fault: Fault, *, begin: bool) -> str:
+        """Begin or end a fault; return why that did not work, or nothing."""
         kind, replay = KINDS[fault.kind], self.stack.endpoints["replay"]
         if fault.kind == "redis_stall":
-            for pid in redis_of(self.stack):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGSTOP if begin else signal.SIGCONT)
-            return
+            stalled = redis_of(self.stack)
+            for pid in stalled:
+                os.kill(pid, signal.SIGSTOP if begin else signal.SIGCONT)
+            return "" if stalled else "there is no Redis of our own"
         if fault.kind == "pause":
             answer = replay.post("/pause" if begin else "/resume")
         else:
             answer = replay.post("/inject", dict((kind.begin if begin else kind.end) or {}))
-        if answer is None or answer[0] != 200:
-            said = "no answer" if answer is None else f"HTTP {answer[0]}: {answer[1]}"
-            self.failed.append(f"{fault.kind}: {said}")
+        if answer is None:
+            return "no answer"
+        return "" if answer[0] == 200 else f"HTTP {answer[0]}: {answer[1]}"

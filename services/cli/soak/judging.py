@@ -15,6 +15,7 @@ WARM_S = 10.0
 """Not judged: the first rows after a start find cold caches."""
 MOST_GROWTH = 0.05
 """Of memory, open files and threads in half a run."""
+LEAST_HEARD = 0.95
 MOST_SLOWER = 1.2
 FLOOR_MS = 5.0
 """Below it the neighbours of a shared machine decide about a ratio of percentiles."""
@@ -44,6 +45,11 @@ def steps(samples: Sequence[Sample], faults: Sequence[Fault]) -> list[tuple[Samp
     """Return pairs of samples between which nothing was broken and the stack was warm."""
     pairs = pairwise(samples)
     return [(a, b) for a, b in pairs if a.at_s >= WARM_S and calm(faults, a.at_s) and calm(faults, b.at_s)]
+
+
+def heard(pairs: Sequence[tuple[Sample, Sample]]) -> list[tuple[Sample, Sample]]:
+    """Return the pairs in both of which the consumer answered: of no answer, every count is 0."""
+    return [(a, b) for a, b in pairs if a.books and b.books]
 
 
 def merged(pairs: Sequence[tuple[Sample, Sample]]) -> dict[float, float]:
@@ -86,10 +92,14 @@ def judge(
     still = steps(samples, faults)
     seconds = len(still)
     found = [Check("calm seconds that were judged", "> 0", str(seconds), seconds > 0)]
+    answered = heard(still)
+    share = len(answered) / seconds if seconds else 0.0
+    limit = f">= {100 * LEAST_HEARD:g} %"
+    found.append(Check("of these, the consumer answered in", limit, f"{100 * share:.3g} %", share >= LEAST_HEARD))
     p99 = 1000 * quantile_s(merged(still), 0.99)
     found.append(Check("UDP to signal, p99, calm", f"<= {limits.p99_ms:g} ms", f"{p99:g} ms", p99 <= limits.p99_ms))
     for what, key in _COUNTED.items():
-        n = sum(max(0, getattr(after, key) - getattr(before, key)) for before, after in still)
+        n = sum(max(0, getattr(after, key) - getattr(before, key)) for before, after in answered)
         found.append(Check(f"messages {what}, calm", "0", str(n), n == 0))
     found += [Check(f"{key} at the quiet point", "0", str(quiet[key]), quiet[key] == 0) for key in AT_REST]
     last = samples[-1] if samples else Sample(0.0)

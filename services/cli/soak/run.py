@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from libs.errors import MissingError
@@ -27,6 +29,8 @@ from services.cli.soak.stacks import Stack
 SCENARIOS = {"smoke": 60.0, "load": 120.0, "stress": 150.0, "spike": 60.0, "soak": 3600.0}
 """Seconds that each takes unless it is told otherwise."""
 K6_CROSSED = 99
+K6_STOP_S = 20.0
+"""For its teardown, which gives the sender its rate back."""
 QUIET_STOP_S = 5.0
 
 
@@ -71,9 +75,10 @@ def run(options: Options) -> int:
         raise MissingError(f"{script} is not there: the load tests come with the sources; run it in a checkout")
     folder = options.report or Path("var") / "soak" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     folder.mkdir(parents=True, exist_ok=True)
-    with _stack(options) as stack:
+    with _ended_by_signals(), _stack(options) as stack:
         say(options, f"{options.scenario}: {options.seconds:g} s against {_where(stack)}")
-        known = plan.schedule(options.seed, options.seconds, own_stack=stack.own is not None)
+        lines = int((stack.endpoints["replay"].status() or {}).get("lines", 2))
+        known = plan.schedule(options.seed, options.seconds, own_stack=stack.own is not None, lines=lines)
         faults = known if options.faults else []
         sampler = sampling.Sampler(stack.endpoints)
         injector = Injector(stack, faults, sampler.began)
@@ -87,9 +92,13 @@ def run(options: Options) -> int:
         quiet = sampling.drained(stack.endpoints)
         own = stack.own is not None
     checks = _checks(options, document, sampler.samples, faults, quiet)
-    checks += [Check("faults that could not be injected", "0", "; ".join(injector.failed), False)] * bool(
-        injector.failed
-    )
+    if sampler.error:
+        checks.append(Check("the services are read to the end", "no error", sampler.error, False))
+    missed = list(injector.failed)
+    if injector.begun < len(faults):
+        missed.append(f"{len(faults) - injector.begun} were not reached")
+    if missed:
+        checks.append(Check("faults that could not be injected", "0", "; ".join(missed), False))
     if own:
         text = f"{stack.stopped_s:.1f} s" if stack.stopped_s >= 0 else "it had to be killed"
         checks.append(
@@ -120,6 +129,21 @@ def say(options: Options, text: str) -> None:
 
 def _where(stack: Stack) -> str:
     return "a stack of its own" if stack.own is not None else f"the stack at {stack.endpoints['consumer']}"
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End by SIGTERM and SIGHUP as by Ctrl-C: what is broken is mended, and a stack of our own ends."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -156,7 +180,7 @@ def _probe(options: Options, stack: Stack, binary: str, script: Path, folder: Pa
     written = folder / "k6.json"
     written.unlink(missing_ok=True)
     command = [binary, "run", "--quiet", "--no-usage-report", "--no-color", "--log-output", "stderr", str(script)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    ended = _run_k6(command, environment)
     (folder / "k6.log").write_text(ended.stdout + ended.stderr)
     if not written.is_file() or ended.returncode not in (0, K6_CROSSED):
         # An abort after the climb of a stress test has its own status, and its summary is there.
@@ -167,6 +191,29 @@ def _probe(options: Options, stack: Stack, binary: str, script: Path, folder: Pa
         row = {"what": "runs", "limit": "exit status 0 or 99", "measured": f"{ended.returncode}: {reason}", "ok": False}
         return {"scenario": options.scenario, "thresholds": [row], "found": {}, "ok": False}
     return dict(json.loads(written.read_text()))
+
+
+def _run_k6(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run k6 to its end; when we are ended first, let it leave the stack as it was."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # The terminal's Ctrl-C is for us: k6 takes a second one as leave to go without its teardown.
+        process_group=0,
+    )
+    try:
+        said, wrong = process.communicate()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=K6_STOP_S)
+        process.kill()
+        process.wait()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, said, wrong)
 
 
 def _symbol(stack: Stack) -> str:

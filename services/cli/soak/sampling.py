@@ -100,17 +100,26 @@ class Sampler(threading.Thread):
     ----------
     samples : list of Sample
         At most one a second of the run.
+    error : str
+        What it died of; empty: it did not.
     """
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         super().__init__(name="sampler", daemon=True)
         self.endpoints = endpoints
         self.samples: list[Sample] = []
+        self.error = ""
         self.began = time.monotonic()
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Read until stopped; a second that is missed is left out, not made up for."""
+        try:
+            self._read_on()
+        except Exception as error:  # noqa: BLE001 - the verdict tells: what was not read cannot hold
+            self.error = repr(error)
+
+    def _read_on(self) -> None:
         while not self._stopping.is_set():
             at = time.monotonic() - self.began
             self.samples.append(read(self.endpoints, at))

@@ -18,6 +18,7 @@ from typing import Any
 from libs.errors import MissingError
 from services.cli.api import Endpoint
 from services.cli.arguments import config_folder
+from services.cli.children import die_with
 from services.cli.configs import endpoints_of
 from services.cli.rundir import running
 
@@ -99,7 +100,14 @@ def started(folder: Path, words: list[str]) -> Iterator[Stack]:
     log = folder / "up.log"
     command = [sys.executable, "-m", "services.cli", "up", *words, "--state-dir", str(folder / "state")]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        # A group of its own: the terminal's Ctrl-C is for us, who stop it when all is judged. It never outlives us.
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - there is one thread as yet
+            process_group=0,
+        )
     try:
         stack = of_note(_note(process, log))
         stack.own = process

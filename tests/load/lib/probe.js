@@ -71,12 +71,25 @@ function noteLateness(perS) {
   ownLateness.add(Math.max(0, Date.now() - due));
 }
 
-export function reachable() {
+function reachable() {
   for (const name of ['replay', 'consumer', 'signals', 'oms']) {
     const answer = http.get(`${target[name]}/livez`, { timeout: '3s' });
     if (answer.status !== 200) {
       fail(`nothing runs here: ${name} at ${target[name]} does not answer (${answer.error || answer.status}); start it: crossbook up, or docker compose up`);
     }
+  }
+}
+
+// What setup() of a scenario returns: the rate as it was found, so that teardown() can leave it so.
+export function asFound() {
+  reachable();
+  return { offered: http.get(`${target.replay}/status`, { timeout: '5s' }).json().offered_messages_per_s || 0 };
+}
+
+// k6 runs it after an abort too. A recording that plays by its own time has no rate.
+export function teardown(before) {
+  if (before && before.offered > 0) {
+    setRate(before.offered);
   }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 from services.cli.api import Endpoint
@@ -48,6 +49,7 @@ def test_stopping_mends_what_is_broken() -> None:
             time.sleep(0.01)
         injector.stop()
     assert [body for _, body in service.commands] == [KINDS["loss"].begin, KINDS["loss"].end]
+    assert injector.begun == 1
 
 
 def test_a_sender_that_is_gone_is_told() -> None:
@@ -55,3 +57,22 @@ def test_a_sender_that_is_gone_is_told() -> None:
     injector = Injector(Stack({"replay": Endpoint("127.0.0.1", 1)}, ""), [Fault("loss", 0.0, 0.01)], time.monotonic())
     injector.run()
     assert injector.failed == ["loss: no answer", "loss: no answer"]
+    assert injector.begun == 1
+
+
+def test_a_redis_that_is_not_ours_is_told() -> None:
+    """Nothing was stopped, so nothing is said to have been."""
+    injector = Injector(Stack({"replay": Endpoint("127.0.0.1", 1)}, ""), [Fault("redis_stall", 0.0, 0.01)], 0.0)
+    injector.run()
+    assert injector.failed == ["redis_stall: there is no Redis of our own"] * 2
+
+
+def test_a_stack_that_has_ended_is_told() -> None:
+    """The process of our own run is gone, and with it the list of its children."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    stack = Stack({"replay": Endpoint("127.0.0.1", 1)}, "", own=gone)
+    injector = Injector(stack, [Fault("redis_stall", 0.0, 0.01), Fault("loss", 0.0, 0.01)], 0.0)
+    injector.run()
+    assert [text.partition(":")[0] for text in injector.failed] == ["redis_stall", "redis_stall", "loss", "loss"]
+    assert "No such file" in injector.failed[0]

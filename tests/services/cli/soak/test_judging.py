@@ -55,7 +55,6 @@ def test_what_a_fault_causes_is_not_judged_but_what_comes_later_is() -> None:
     ("changes", "what"),
     [
         ({"valid": 9}, "books valid at the end"),
-        ({"books": 0, "valid": 0}, "books valid at the end"),
         ({"unbalanced": 1}, "ledger checks failed"),
         ({"late_p99_ms": 21.0}, "sender late, p99"),
     ],
@@ -63,6 +62,17 @@ def test_what_a_fault_causes_is_not_judged_but_what_comes_later_is() -> None:
 def test_each_figure_has_its_check(changes: dict[str, Any], what: str) -> None:
     """One figure that is wrong fails one check."""
     assert wrong(judge(run(61, **changes), [], QUIET, Limits())) == {what}
+
+
+def test_a_consumer_that_does_not_answer_lost_nothing_and_is_told() -> None:
+    """A second without an answer has counts of 0, which are no loss made good; too many of them fail."""
+    known = {"lost": 3, "books": 10, "valid": 10}
+    once = [sample(float(at), **(known if at != 30 else {"books": 0, "valid": 0})) for at in range(101)]
+    assert wrong(judge(once, [], QUIET, Limits())) == set()
+    often = [sample(float(at), **(known if at % 10 else {"books": 0, "valid": 0})) for at in range(102)]
+    assert wrong(judge(often, [], QUIET, Limits())) == {"of these, the consumer answered in"}
+    never = run(61, books=0, valid=0)
+    assert wrong(judge(never, [], QUIET, Limits())) == {"of these, the consumer answered in", "books valid at the end"}
 
 
 @pytest.mark.parametrize("key", QUIET)

@@ -89,3 +89,12 @@ def test_the_sampler_stops() -> None:
         sampler.start()
         sampler.stop()
     assert sampler.samples and not sampler.is_alive()
+    assert sampler.error == ""
+
+
+def test_a_sampler_that_dies_says_of_what() -> None:
+    """A document that is none of ours ends it, and the verdict has the reason."""
+    with serving(Service(status={"channels": {"okx": {}}}, metrics=METRICS)) as there:
+        sampler = sampling.Sampler({"consumer": there, "replay": there, "signals": there})
+        sampler.run()
+    assert "lost" in sampler.error
