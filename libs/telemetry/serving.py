@@ -37,17 +37,23 @@ def is_loopback(address: str) -> bool:
 
 @web.middleware
 async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Let a request that changes something pass only with the token, or from loopback to loopback."""
+    """Let a request that changes something pass only with the token, or from loopback to loopback.
+
+    A browser names the page behind a request (``Origin``): a page from anywhere, open on this machine, is not its user.
+    """
     if request.method not in ("GET", "HEAD"):
         names = request.transport.get_extra_info("sockname") if request.transport else None
         both = names is not None and is_loopback(names[0]) and is_loopback(request.remote or "")
+        both = both and "Origin" not in request.headers
         token = os.environ.get(TOKEN_VARIABLE, "")
         given = request.headers.get("Authorization", "")
         if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()) and not both:
             status = 403 if given else 401
             return web.json_response({"error": f"expected the bearer token of {TOKEN_VARIABLE}"}, status=status)
         if not token and not both:
-            error = f"{request.method} is answered on loopback only, because no {TOKEN_VARIABLE} is configured"
+            error = (
+                f"{request.method} is answered on loopback only (no web page's), as no {TOKEN_VARIABLE} is configured"
+            )
             return web.json_response({"error": error}, status=403)
     return await handler(request)
 

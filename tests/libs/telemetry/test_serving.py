@@ -32,22 +32,36 @@ GUARDED = [
 ]
 
 
+def answer(method: str, bound: str, peer: str, headers: dict[str, str]) -> int:
+    """Return the status of a request between these addresses."""
+    names = {"sockname": (bound, 1), "peername": (peer, 2)}
+    transport = SimpleNamespace(get_extra_info=lambda name, default=None: names.get(name, default))
+    request = make_mocked_request(method, "/rate", headers=headers, transport=transport)
+
+    async def pass_on(_: web.Request) -> web.Response:
+        return web.Response()
+
+    return int(asyncio.run(guard(request, pass_on)).status)
+
+
 @pytest.mark.parametrize(("method", "bound", "peer", "token", "given", "expected"), GUARDED)
 def test_changes_need_the_token_or_loopback(
     monkeypatch: pytest.MonkeyPatch, method: str, bound: str, peer: str, token: str, given: str, expected: int
 ) -> None:
     """What changes something passes with the token, or without one only where both ends are loopback."""
     monkeypatch.setenv(TOKEN_VARIABLE, token)
-    names = {"sockname": (bound, 1), "peername": (peer, 2)}
-    transport = SimpleNamespace(get_extra_info=lambda name, default=None: names.get(name, default))
-    request = make_mocked_request(
-        method, "/rate", headers={"Authorization": given} if given else {}, transport=transport
-    )
+    assert answer(method, bound, peer, {"Authorization": given} if given else {}) == expected
 
-    async def pass_on(_: web.Request) -> web.Response:
-        return web.Response()
 
-    assert asyncio.run(guard(request, pass_on)).status == expected
+def test_a_web_page_needs_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is open in a browser on this machine changes nothing; it may look, or know the token."""
+    page = {"Origin": "http://elsewhere.example"}
+    monkeypatch.setenv(TOKEN_VARIABLE, "")
+    assert answer("POST", LOOPBACK, LOOPBACK, page) == 403
+    assert answer("GET", LOOPBACK, LOOPBACK, page) == 200
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+    assert answer("POST", LOOPBACK, LOOPBACK, page) == 401
+    assert answer("POST", LOOPBACK, LOOPBACK, page | {"Authorization": "Bearer secret"}) == 200
 
 
 def test_loopback_addresses() -> None:
