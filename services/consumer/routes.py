@@ -15,7 +15,7 @@ from libs.book.reader import snapshot_levels
 from libs.engine import report
 from libs.engine.state import bind_books, bind_families, bind_joined, bind_nbbo, bind_table
 from libs.market.exchanges import EXCHANGES
-from libs.market.symbol_table import t_find, t_name, t_symbol_name
+from libs.market.symbol_table import t_name, t_symbol_name
 from libs.nbbo import families
 from libs.nbbo.states import EXCLUSIONS, STATES
 from libs.streams.schemas import BOOK, NBBO, TOP_LEVELS
@@ -51,9 +51,16 @@ class Views:
         self.state = bind_books(arrays)
         self.quotes, self.joined = bind_nbbo(arrays), bind_joined(arrays)
         self.families = bind_families(arrays)
+        self._known: dict[tuple[str, str], int] = {}
 
     def _total(self) -> int:
         return int(self.arrays["table_counts"][0])
+
+    def _books(self) -> dict[tuple[str, str], int]:
+        """Return (exchange, symbol) → book. No kernel: loading one holds every answer for half a second and more."""
+        for book in range(len(self._known), self._total()):
+            self._known[EXCHANGES[self.table.book_exchange[book]], t_name(self.table, book)] = book
+        return self._known
 
     async def channels(self, request: web.Request) -> web.Response:
         """Answer with the ledgers, as in the report."""
@@ -73,12 +80,10 @@ class Views:
         name, symbol = request.match_info["exchange"].lower(), request.match_info["symbol"]
         if name not in EXCHANGES:
             return _not_found("exchange", name, list(EXCHANGES))
-        book = t_find(self.table, EXCHANGES.index(name), symbol)
-        if book < 0:
-            mine = [
-                t_name(self.table, b) for b in range(self._total()) if EXCHANGES[self.table.book_exchange[b]] == name
-            ]
-            return _not_found(f"symbol of {name}", symbol, mine)
+        known = self._books()
+        book = known.get((name, symbol))
+        if book is None:
+            return _not_found(f"symbol of {name}", symbol, [theirs for exchange, theirs in known if exchange == name])
         text = request.query.get("depth", str(DEFAULT_DEPTH))
         if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_DEPTH:
             return web.json_response({"error": f"depth: expected 1 to {MAX_DEPTH}, found {text!r}"}, status=400)
