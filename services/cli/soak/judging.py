@@ -52,6 +52,10 @@ def heard(pairs: Sequence[tuple[Sample, Sample]]) -> list[tuple[Sample, Sample]]
     return [(a, b) for a, b in pairs if a.books and b.books]
 
 
+def _seconds(pairs: Sequence[tuple[Sample, Sample]]) -> float:
+    return sum(after.at_s - before.at_s for before, after in pairs)
+
+
 def merged(pairs: Sequence[tuple[Sample, Sample]]) -> dict[float, float]:
     """Return what was counted between the samples of pairs: upper edge → cumulative count."""
     found: dict[float, float] = {}
@@ -93,9 +97,10 @@ def judge(
     seconds = len(still)
     found = [Check("calm seconds that were judged", "> 0", str(seconds), seconds > 0)]
     answered = heard(still)
-    share = len(answered) / seconds if seconds else 0.0
+    # By time: a question that nobody answers takes longer than a second, and would count less than one that was.
+    share = _seconds(answered) / _seconds(still) if seconds else 0.0
     limit = f">= {100 * LEAST_HEARD:g} %"
-    found.append(Check("of these, the consumer answered in", limit, f"{100 * share:.3g} %", share >= LEAST_HEARD))
+    found.append(Check("of these, the consumer answered for", limit, f"{100 * share:.3g} %", share >= LEAST_HEARD))
     p99 = 1000 * quantile_s(merged(still), 0.99)
     found.append(Check("UDP to signal, p99, calm", f"<= {limits.p99_ms:g} ms", f"{p99:g} ms", p99 <= limits.p99_ms))
     for what, key in _COUNTED.items():

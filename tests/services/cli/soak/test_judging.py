@@ -70,9 +70,13 @@ def test_a_consumer_that_does_not_answer_lost_nothing_and_is_told() -> None:
     once = [sample(float(at), **(known if at != 30 else {"books": 0, "valid": 0})) for at in range(101)]
     assert wrong(judge(once, [], QUIET, Limits())) == set()
     often = [sample(float(at), **(known if at % 10 else {"books": 0, "valid": 0})) for at in range(102)]
-    assert wrong(judge(often, [], QUIET, Limits())) == {"of these, the consumer answered in"}
+    assert wrong(judge(often, [], QUIET, Limits())) == {"of these, the consumer answered for"}
+    # Three questions that each waited four seconds are 12 of 60.
+    waits = [*range(30), 30, 34, 38, *range(42, 61)]
+    slow = [sample(float(at), **(known if at not in (30, 34, 38) else {"books": 0, "valid": 0})) for at in waits]
+    assert wrong(judge(slow, [], QUIET, Limits())) == {"of these, the consumer answered for"}
     never = run(61, books=0, valid=0)
-    assert wrong(judge(never, [], QUIET, Limits())) == {"of these, the consumer answered in", "books valid at the end"}
+    assert wrong(judge(never, [], QUIET, Limits())) == {"of these, the consumer answered for", "books valid at the end"}
 
 
 @pytest.mark.parametrize("key", QUIET)
