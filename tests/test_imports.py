@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.source import CODE, ROOT, RUNTIME_SERVICES, closure, imports, python_files, short
 
 ANALYSIS_ONLY = {"pyarrow", "duckdb", "sklearn", "scipy", "questdb", "pandas", "polars", "matplotlib"}
@@ -94,6 +96,14 @@ def test_only_jit_touches_numba() -> None:
         if name.split(".")[0] in {"numba", "llvmlite"} and short(path) != "libs/jit.py"
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("command", ["doctor/run", "soak/run", "supervisor", "health", "bench", "warm"])
+def test_commands_that_need_no_kernel_load_no_compiler(command: str) -> None:
+    """Importing numba takes longer than all the rest of a command such as `crossbook status`."""
+    path = ROOT / f"services/cli/{command}.py"
+    assert path.is_file()
+    assert ROOT / "libs/jit.py" not in closure([path])
 
 
 def test_runtime_services_import_no_analysis_package() -> None:

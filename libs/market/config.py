@@ -10,7 +10,7 @@ import msgspec
 from libs.config import PositiveDecimal, check_address, check_group, check_port, load, near, shown
 from libs.errors import ConfigError
 from libs.market.exchanges import EXCHANGES
-from libs.market.symbol_table import MAX_SYMBOL
+from libs.market.limits import MAX_SYMBOL
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.jit import kernel
+from libs.market.limits import MAX_SYMBOL
 from libs.memory import load_acquire, load_i64, store_release
 
-MAX_SYMBOL = 64
 MAX_EXCHANGES = 8
 
 BOOKS, SYMBOLS = 0, 1

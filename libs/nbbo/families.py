@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.jit import kernel
-from libs.market.symbol_table import MAX_SYMBOL, SymbolTable
+from libs.market.limits import MAX_SYMBOL
+from libs.market.symbol_table import SymbolTable
 from libs.memory import copy_bytes
 from libs.nbbo.state import EXCHANGES
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from libs.market.limits import MAX_SYMBOL
 from libs.recovery.backoff import Backoff
 from libs.recovery.counts import KINDS, new_counters
 from libs.recovery.outgoing import Outgoing
@@ -18,7 +19,6 @@ from libs.recovery.wants import FOREVER, MS, Flight, Limits, Want, Wants
 from libs.wire.recovery import (
     BAD_REQUEST,
     BUSY,
-    MAX_SYMBOL,
     NOT_YET,
     OK,
     RANGE,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.jit import kernel
+from libs.market.limits import MAX_SYMBOL
 from libs.sending.chunk import EXCHANGE_US, FLAGS, PRICE, PRICE_EXP, SIZE, SIZE_EXP, TRADE_ID
 from libs.sending.listing import (
     ANNOUNCED,
@@ -15,7 +16,6 @@ from libs.sending.listing import (
     INSTRUMENT_FLAGS,
     LOT,
     LOT_EXP,
-    MAX_SYMBOL,
     MULTIPLIER,
     MULTIPLIER_EXP,
     NAME_LENGTH,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAX_SYMBOL = 64
+from libs.market.limits import MAX_SYMBOL
+
 FLAG_INVERSE = 1
 
 (

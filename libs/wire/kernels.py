@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from libs.jit import kernel
+from libs.market.limits import MAX_SYMBOL
 from libs.memory import load_i8, load_i64, load_u16, load_u32
 from libs.wire.layout import (
     CHANNELS,
     MAGIC,
-    MAX_SYMBOL,
     TYPE_BOOK,
     TYPE_HEARTBEAT,
     TYPE_INSTRUMENT,

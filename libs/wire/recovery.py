@@ -12,6 +12,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from libs.market.limits import MAX_SYMBOL
+
 REQUEST_MAGIC = 0x51524648
 """The bytes on the wire are 48 46 52 51, "HFRQ"."""
 ANSWER_MAGIC = 0x53524648
@@ -38,7 +40,6 @@ STATUSES = (
 OK, BAD_REQUEST, BAD_RANGE, TOO_MANY, NOT_YET, TOO_OLD, UNKNOWN_SESSION, UNKNOWN_CHANNEL, UNKNOWN_SYMBOL, NO_SNAPSHOT, \
     RATE_LIMITED, BUSY = range(12)  # fmt: skip
 
-MAX_SYMBOL = 64
 MAX_ANSWER_BYTES = 1 << 20
 """A receiver believes no answer that announces more."""
 
