@@ -5,6 +5,8 @@ BIN := .venv/bin
 SOURCES := libs services scripts tests
 ARGS ?=
 TO ?= var/bench/bench.md
+# Without bytecode each of the many processes that a run or a test starts compiles numba's sources, redis's, its own.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up test check lint format bench fuzz lock dashboards features alerts panels compose clean
 

@@ -27,7 +27,7 @@ def soak(report: Path, *words: str) -> tuple[int, dict[str, object], str]:
 
 def test_a_soak_with_faults_accounts_for_everything(tmp_path: Path) -> None:
     """Faults of the seed are injected and mended; ledgers balance, books are valid, and the report is there."""
-    status, verdict, said = soak(tmp_path, "--duration", "40", "--faults", "--p99-ms", "2000")
+    status, verdict, said = soak(tmp_path, "--duration", "32", "--faults", "--p99-ms", "2000")
     checks = {check["what"]: check for check in verdict["checks"]}  # type: ignore[attr-defined]
     assert verdict["faults"], "the schedule is empty"
     judged = ("quiet point", "ledger", "books valid", "injected", "k6: ledger", "k6: checks", "k6: http_req_failed")
