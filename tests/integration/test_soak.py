@@ -37,6 +37,8 @@ def test_a_soak_with_faults_accounts_for_everything(tmp_path: Path) -> None:
     assert status == (0 if verdict["ok"] else 1)
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "verdict.json").read_text()) == verdict
+    samples = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert samples[-1]["books"] == samples[-1]["valid"] > 0
     assert "starting crossbook up" in said
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -262,6 +262,8 @@ def _conclude(
         "report": str(folder),
     }
     (folder / "verdict.json").write_text(json.dumps(verdict, indent=2) + "\n")
+    # What a run of an hour has shown is not to be had again: one line a second.
+    (folder / "samples.jsonl").write_text("".join(json.dumps(asdict(sample)) + "\n" for sample in samples))
     facts = {
         "seconds": f"{options.seconds:g}",
         "messages a second": f"{options.rate:g}" if options.rate else "as it was",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.cli.soak import page
-from services.cli.soak.judging import Check, Limits, judge, merged, of_k6, quantile_s
+from services.cli.soak.judging import Check, Limits, interpolated_s, judge, merged, of_k6, quantile_s
 from services.cli.soak.plan import Fault
 from services.cli.soak.sampling import Sample
 
@@ -130,6 +130,31 @@ def test_quantiles_are_never_too_small() -> None:
     assert quantile_s({0.005: 98.0, 0.05: 99.0, INF: 100.0}, 0.99) == 0.05
     assert quantile_s({0.005: 98.0, 0.05: 98.0, INF: 100.0}, 0.99) == INF
     assert math.isnan(quantile_s({}, 0.5))
+
+
+def test_what_is_compared_lies_within_its_bucket() -> None:
+    """Between two edges in proportion, above the last one that is known the last one; none of nothing."""
+    assert interpolated_s({0.01: 980.0, 0.02: 1000.0, INF: 1000.0}, 0.99) == pytest.approx(0.015)
+    assert interpolated_s({0.01: 1000.0, 0.02: 1000.0, INF: 1000.0}, 0.99) == pytest.approx(0.0099)
+    assert interpolated_s({0.01: 98.0, INF: 100.0}, 0.99) == 0.01
+    assert math.isnan(interpolated_s({}, 0.5))
+
+
+def test_a_tenth_slower_at_an_edge_is_no_half_slower() -> None:
+    """p99 goes from 19 to 21 ms: the edges of their buckets are 20 and 30 ms, and the ratio is still 1.1."""
+    edges = (0.01, 0.02, 0.03, INF)
+
+    def after(seconds: int) -> Sample:
+        n = float(seconds)
+        early, late = min(n, 300.0), max(n - 300.0, 0.0)
+        # Of a hundred a second: p99 at 19 ms is 0.9 of a bucket that holds one, at 21 ms a tenth of the next.
+        counts = (98.1 * early + 98.1 * late, 99.1 * early + 98.9 * late, 100.0 * n, 100.0 * n)
+        return sample(n, buckets=dict(zip(edges, counts, strict=True)))
+
+    found = {check.what: check for check in judge([after(at) for at in range(601)], [], QUIET, Limits())}
+    ratio = found["p99 of the last quarter over the first"]
+    assert ratio.ok
+    assert ratio.measured == "1.1 (19 ms, then 20.9)"
 
 
 def test_k6_thresholds_are_checks() -> None:
