@@ -16,6 +16,12 @@ def needed(there: bool, reason: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not there and not CI, reason=reason)
 
 
+def skip_unless(there: bool, reason: str) -> None:
+    """Skip the test that runs where something is not there; in CI it fails."""
+    if not there:
+        (pytest.fail if CI else pytest.skip)(reason)
+
+
 def package(name: str) -> pytest.MarkDecorator:
     """Return the mark of tests that need a package of requirements/bench.txt."""
     return needed(importlib.util.find_spec(name) is not None, f"{name} is not installed (scripts/setup.sh bench)")

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.observed.stack import run
 from services.cli.api import Endpoint
+from services.cli.soak.judging import interpolated_s
 from tests.bench.runner import Row, Scale, compare
 
 WHAT = "500 books at 10,000 messages a second; every service scraped each second, as Prometheus would twice as seldom"
@@ -45,13 +46,7 @@ def buckets_of(text: str) -> dict[float, float]:
 
 def quantile_us(before: Buckets, after: Buckets, q: float) -> float:
     """Return a quantile of what was counted between two scrapes, interpolated within its bucket as Prometheus does."""
-    edges = sorted(after)
-    counts = [after[edge] - before.get(edge, 0.0) for edge in edges]
-    wanted = q * counts[-1]
-    at = next(i for i, count in enumerate(counts) if count >= wanted)
-    low, below = (edges[at - 1], counts[at - 1]) if at else (0.0, 0.0)
-    high = edges[at] if edges[at] != float("inf") else low
-    return 1e6 * (low + (high - low) * (wanted - below) / max(counts[at] - below, 1.0))
+    return 1e6 * interpolated_s({edge: count - before.get(edge, 0.0) for edge, count in after.items()}, q)
 
 
 class Scraper(threading.Thread):

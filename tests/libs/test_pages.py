@@ -6,10 +6,10 @@ import mmap
 import resource
 
 import numpy as np
-import pytest
 
 from libs.pages import populate
 from libs.shared import Arena
+from tests.needs import skip_unless
 
 PAGES = 4096
 
@@ -21,8 +21,7 @@ def faults() -> int:
 def test_populated_memory_is_touched_without_a_fault() -> None:
     """Backed pages are there: writing to each faults hardly ever."""
     arena = Arena.create({"words": ("<i8", (PAGES * mmap.PAGESIZE // 8,))})
-    if not populate(arena["words"]):
-        pytest.skip("this kernel cannot back memory ahead (before Linux 5.14)")
+    skip_unless(populate(arena["words"]), "this kernel cannot back memory ahead (before Linux 5.14)")
     before = faults()
     arena["words"][:: mmap.PAGESIZE // 8] = 1
     assert faults() - before < PAGES // 16

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from libs.scheduling import SHORTEST_NS, cores, name_thread, short_turns, slice_of
+from tests.needs import needed
 
 RELEASE = tuple(int(word) for word in platform.release().split(".")[:2])
-granted = pytest.mark.skipif(RELEASE < (6, 12), reason="threads choose their slice from Linux 6.12 on")
+granted = needed(RELEASE >= (6, 12), "threads choose their slice from Linux 6.12 on")
 
 
 def in_thread(act: object) -> list[object]:

@@ -13,6 +13,7 @@ from libs.pages import populate
 from libs.shared import Arena
 from services.consumer import backing
 from services.consumer.backing import Backing
+from tests.needs import skip_unless
 
 MAX_BOOKS = 64
 
@@ -25,8 +26,7 @@ def faults() -> int:
 def arena(monkeypatch: pytest.MonkeyPatch) -> Arena:
     monkeypatch.setattr(backing, "AHEAD", 16)
     found = Arena.create(state.spec(ring_capacity=1024, max_books=MAX_BOOKS, max_symbols=16, depth=1024))
-    if not populate(found["wake"]):
-        pytest.skip("this kernel cannot back memory ahead (before Linux 5.14)")
+    skip_unless(populate(found["wake"]), "this kernel cannot back memory ahead (before Linux 5.14)")
     return found
 
 
